@@ -1,0 +1,258 @@
+"""Stage 2a: a picture becomes face boxes, whichever detector is at hand.
+
+Detectors draw their boxes differently. Each has a measured calibration to one canonical box
+(YuNet's: brow to chin, cheek to cheek), so that a crop means the same everywhere.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.downloads import Progress, RemoteFile, fetch, is_intact, silent
+from avsync.errors import DownloadError, FacesError
+
+MIN_SCORE = 0.6  # of a face, for detectors that state a probability
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A face in a picture; pixels, origin at the top left."""
+
+    x: float  # centre
+    y: float  # centre
+    width: float
+    height: float
+
+    def scaled(self, factor: float) -> "Box":
+        """The same box in a picture `factor` times as large."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+    def overlap(self, other: "Box") -> float:
+        """Intersection over union."""
+        x = min(self.x + self.width / 2, other.x + other.width / 2) - max(
+            self.x - self.width / 2, other.x - other.width / 2
+        )
+        y = min(self.y + self.height / 2, other.y + other.height / 2) - max(
+            self.y - self.height / 2, other.y - other.height / 2
+        )
+        shared = max(0.0, x) * max(0.0, y)
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a detector's box differs from the canonical one, in units of the canonical box."""
+
+    width: float = 1.0  # its width / canonical width
+    height: float = 1.0
+    dx: float = 0.0  # its centre - canonical centre, in canonical widths
+    dy: float = 0.0  # in canonical heights
+
+    def canonical(self, box: Box) -> Box:
+        """The canonical box of a detector's own."""
+        width, height = box.width / self.width, box.height / self.height
+        return Box(box.x - self.dx * width, box.y - self.dy * height, width, height)
+
+
+class FaceFinder(Protocol):
+    """Anything that finds faces."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def find(self, picture: NDArray[np.uint8]) -> list[Box]:
+        """Canonical boxes of the faces in a (height, width, 3) BGR picture, best first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """A detector: what it is called, the files it needs, how its boxes lie."""
+
+    title: str
+    files: tuple[RemoteFile, ...]
+    calibration: Calibration
+    open: Callable[[list[Path]], Callable[[NDArray[np.uint8]], list[list[float]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    name: str
+    calibration: Calibration
+    corners: Callable[[NDArray[np.uint8]], list[list[float]]]  # (x1, y1, x2, y2, score), best first
+
+    def find(self, picture: NDArray[np.uint8]) -> list[Box]:
+        return [
+            self.calibration.canonical(Box((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1))
+            for x1, y1, x2, y2, *_ in self.corners(picture)
+            if x2 - x1 > 1 and y2 - y1 > 1
+        ]
+
+
+def open_finder(
+    wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
+) -> FaceFinder:
+    """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
+
+    Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
+    fall back. Raises FacesError for an unknown name or a detector whose files cannot be had.
+    """
+    if wanted == "auto":
+        try:
+            return open_finder("yunet", progress)
+        except FacesError:
+            if notes is not None:
+                notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
+            return open_finder("hog")
+    spec = DETECTORS.get(wanted)
+    if spec is None:
+        raise FacesError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
+    try:
+        paths = [fetch(file, checkpoints_folder(), progress) for file in spec.files]
+        return _Finder(spec.title, spec.calibration, spec.open(paths))
+    except DownloadError as error:
+        raise FacesError(f"--faces {wanted}: {error}; or use --faces hog") from error
+    except ImportError as error:
+        raise FacesError(f"--faces {wanted}: {error}; reinstall avsync") from error
+
+
+def is_ready(wanted: str) -> bool:
+    """Whether a detector's files are all there and intact."""
+    return all(is_intact(checkpoints_folder() / f.name, f) for f in DETECTORS[wanted].files)
+
+
+def checkpoints_folder() -> Path:
+    """Where torch and face-alignment keep their weights (as torch.hub says, without torch)."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def _open_yunet(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[float]]]:
+    # The network that face-alignment wraps, called without importing torch and numba for it.
+    import cv2
+
+    if hasattr(cv2, "utils"):
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its graph engine warns
+    network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+
+    def corners(picture: NDArray[np.uint8]) -> list[list[float]]:
+        height, width = picture.shape[:2]
+        network.setInputSize((width, height))
+        faces: Any = network.detect(picture)[1]
+        if faces is None:
+            return []
+        return [[x, y, x + w, y + h, score] for x, y, w, h, *_, score in faces.tolist()]
+
+    return corners
+
+
+def _open_hog(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[float]]]:
+    import cv2
+    import dlib
+
+    detector = dlib.get_frontal_face_detector()
+
+    def corners(picture: NDArray[np.uint8]) -> list[list[float]]:
+        # It sees faces from 80 pixels on; doubling small pictures finds those of 40.
+        double = max(picture.shape[:2]) <= 400
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        faces, scores, _ = detector.run(grey, int(double), 0.0)
+        return [
+            [r.left(), r.top(), r.right() + 1, r.bottom() + 1, s]
+            for r, s in zip(faces, scores, strict=True)
+        ]
+
+    return corners
+
+
+def _open_with_face_alignment(module: str, **options: Any) -> Callable[..., Any]:
+    def open_it(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[float]]]:
+        import importlib
+
+        import torch
+
+        found = importlib.import_module(f"face_alignment.detection.{module}")
+        names = ("path_to_detector", "path_to_anchor")
+        files = {name: str(path) for name, path in zip(names, paths, strict=False)}
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        detector = found.FaceDetector(device=device, **files, **options)
+
+        def corners(picture: NDArray[np.uint8]) -> list[list[float]]:
+            faces = [list(map(float, f)) for f in detector.detect_from_image(picture[..., ::-1])]
+            return sorted((f for f in faces if f[-1] >= MIN_SCORE), key=lambda f: -f[-1])
+
+        return corners
+
+    return open_it
+
+
+_FACE_ALIGNMENT = "https://www.adrianbulat.com/downloads/python-fan"
+_BLAZEFACE = "https://github.com/hollance/BlazeFace-PyTorch/blob/master"
+_OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
+
+DETECTORS: dict[str, DetectorSpec] = {
+    "yunet": DetectorSpec(
+        "YuNet",
+        (
+            RemoteFile(
+                "face_detection_yunet_2023mar.onnx",
+                f"{_OPENCV_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+                "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            ),
+        ),
+        Calibration(),
+        _open_yunet,
+    ),
+    "hog": DetectorSpec(
+        "HOG", (), Calibration(width=1.11, height=0.80, dx=0.02, dy=0.04), _open_hog
+    ),
+    "sfd": DetectorSpec(
+        "S3FD",
+        (
+            RemoteFile(
+                "s3fd-619a316812.pth",
+                f"{_FACE_ALIGNMENT}/s3fd-619a316812.pth",
+                "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+            ),
+        ),
+        Calibration(),
+        _open_with_face_alignment("sfd"),
+    ),
+    "blazeface": DetectorSpec(
+        "BlazeFace",
+        (
+            RemoteFile(
+                "blazefaceback.pth",
+                f"{_BLAZEFACE}/blazefaceback.pth?raw=true",
+                "e2c03bb3ae45e769eaaa0a7cc7d4f61f54a5e3fbae6367d870166702e7022b11",
+            ),
+            RemoteFile(
+                "anchorsback.npy",
+                f"{_BLAZEFACE}/anchorsback.npy?raw=true",
+                "a10bb2fb93ab54ca426d6c750bfc3aad685028a16dcf231357d03694f261fd95",
+            ),
+        ),
+        Calibration(),
+        _open_with_face_alignment("blazeface", back_model=True),
+    ),
+    "retinaface": DetectorSpec(
+        "RetinaFace",
+        (
+            RemoteFile(
+                "retinaface_mobilenet0.25.pth",
+                f"{_FACE_ALIGNMENT}/retinaface_mobilenet0.25.pth",
+                "",
+            ),
+        ),
+        Calibration(),
+        _open_with_face_alignment("retinaface"),
+    ),
+}

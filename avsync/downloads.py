@@ -1,0 +1,83 @@
+"""Fetch a file once: with progress, a checksum, and nothing half-written left behind."""
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsync.errors import DownloadError
+
+Progress = Callable[[str, float, float | None], None]  # (what, done, total or None if unknown)
+TIMEOUT_SECONDS = 10
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of the public web that avsync can use."""
+
+    name: str  # file name in the cache
+    url: str
+    sha256: str  # empty where the publisher states none and none could be verified
+
+
+def silent(what: str, done: float, total: float | None) -> None:
+    """The progress callable of those who do not want any."""
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_intact(path: Path, remote: RemoteFile) -> bool:
+    """Whether a local copy exists and has the right checksum."""
+    return path.is_file() and (not remote.sha256 or sha256_of(path) == remote.sha256)
+
+
+def fetch(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
+    """Bring a file into `folder`, unless it is there and intact; returns its path.
+
+    Raises DownloadError, with what to do by hand, where the network, the disk or the checksum
+    does not allow it.
+    """
+    target = folder / remote.name
+    if is_intact(target, remote):
+        return target
+    by_hand = f"download {remote.url} elsewhere and place it at {target}"
+    temporary = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{remote.name}.")
+        with os.fdopen(handle, "wb") as file:
+            digest = _copy(remote, file.write, progress)
+        if remote.sha256 and digest != remote.sha256:
+            raise DownloadError(
+                f"{remote.url}: wrong checksum (expected {remote.sha256[:12]}..., "
+                f"got {digest[:12]}...); try again, or {by_hand}"
+            )
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, target)
+    except OSError as error:
+        cause = getattr(error, "reason", None) or error.strerror or error
+        raise DownloadError(f"{remote.name}: cannot fetch it: {cause}; {by_hand}") from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+    return target
+
+
+def _copy(remote: RemoteFile, write: Callable[[bytes], int], progress: Progress) -> str:
+    digest, done = hashlib.sha256(), 0
+    with urllib.request.urlopen(remote.url, timeout=TIMEOUT_SECONDS) as answer:
+        total = int(answer.headers.get("Content-Length") or 0) or None
+        while chunk := answer.read(CHUNK_BYTES):
+            digest.update(chunk)
+            write(chunk)
+            done += len(chunk)
+            progress(f"downloading {remote.name}", done, total)
+    return digest.hexdigest()

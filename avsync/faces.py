@@ -1,0 +1,175 @@
+"""Stage 2b: frames become face tracks, while the video streams by.
+
+Faces are looked for in every k-th frame, on a small copy; boxes between are interpolated and
+smoothed; a shot change ends all tracks. Frames leave with a delay of about a second, because
+smoothing and the bridging of short gaps look ahead: that delay is all that is held in memory.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.detectors import Box, FaceFinder
+
+FIND_EVERY = 4  # frames
+SMOOTHING = 12  # frames to either side
+MAX_GAP = 16  # frames in which a face may go unseen and still be the same track
+DELAY = SMOOTHING + MAX_GAP
+SMALL_SIDE = 640  # pixels: the copy in which faces are looked for
+MIN_OVERLAP = 0.3  # of a face with the same face one search earlier
+MAX_FACES = 8  # the largest; a crowd is not a conversation
+CUT_PICTURE = (64, 36)
+CUT_LEVEL = 20.0  # mean grey-level change between frames that may be a cut ...
+CUT_RATIO = 5.0  # ... if it is so many times what is usual in this shot
+
+
+@dataclass(frozen=True, slots=True)
+class FacesInFrame:
+    """One frame and the smoothed canonical boxes of the tracks that pass through it."""
+
+    index: int
+    frame: NDArray[np.uint8]  # (height, width, 3) BGR
+    boxes: dict[int, Box]  # by track number
+
+
+@dataclass(slots=True)
+class _Track:
+    number: int
+    times: list[int] = field(default_factory=list)  # frames in which the face was found
+    boxes: list[Box] = field(default_factory=list)
+    shot_end: int | None = None  # first frame of the next shot, once known
+
+    def covers(self, index: int) -> bool:
+        last = self.times[-1]
+        if self.shot_end is not None:  # nobody looked again before the cut: it stays to the end
+            last = min(self.shot_end - 1, last + FIND_EVERY - 1)
+        return self.times[0] <= index <= last
+
+    def box_at(self, index: int) -> Box:
+        """Local linear fit through median-filtered boxes: follows a moving head without lag."""
+        near = [i for i, t in enumerate(self.times) if abs(t - index) <= SMOOTHING]
+        if not near:  # in a long gap
+            near = [int(np.argmin([abs(t - index) for t in self.times]))]
+        times = np.array([self.times[i] - index for i in near], float)
+        values = np.array([self._median(i) for i in near])
+        weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)
+        mean_time = np.average(times, weights=weights)
+        mean = np.average(values, axis=0, weights=weights)
+        spread = np.sum(weights * (times - mean_time) ** 2)
+        if len(near) < 3 or spread == 0:
+            return Box(*mean)
+        slope = (weights * (times - mean_time)) @ (values - mean) / spread
+        return Box(*(mean - slope * mean_time))
+
+    def _median(self, i: int) -> NDArray[np.float64]:
+        boxes = self.boxes[max(0, i - 1) : i + 2]
+        if len(boxes) < 3:
+            boxes = [self.boxes[i]]
+        return np.median([(b.x, b.y, b.width, b.height) for b in boxes], axis=0)
+
+
+def follow_faces(frames: Iterable[NDArray[np.uint8]], finder: FaceFinder) -> Iterator[FacesInFrame]:
+    """Pass frames through, each with the faces in it; about a second behind."""
+    waiting: deque[tuple[int, NDArray[np.uint8]]] = deque()
+    tracks: list[_Track] = []
+    shots = _ShotChanges()
+    count = shot_start = number = 0
+    for index, frame in enumerate(frames):
+        if shots.is_cut(frame):
+            shot_start = index
+            _end_shot(tracks, index)
+        if (index - shot_start) % FIND_EVERY == 0:
+            open_tracks = [t for t in tracks if _is_open(t, index)]
+            number = _link(open_tracks, _look(frame, finder), index, tracks, number)
+        waiting.append((index, frame))
+        count = index + 1
+        if len(waiting) > DELAY:
+            oldest, picture = waiting.popleft()
+            yield _faces_in(oldest, picture, tracks)
+            tracks = [t for t in tracks if _is_open(t, index) or t.times[-1] + FIND_EVERY > oldest]
+    _end_shot(tracks, count)
+    for index, frame in waiting:
+        yield _faces_in(index, frame, tracks)
+
+
+def cropped_faces(frames: Iterable[NDArray[np.uint8]], box: Box | None) -> Iterator[FacesInFrame]:
+    """Frames that are face crops already: one track, the same box all through."""
+    for index, frame in enumerate(frames):
+        yield FacesInFrame(index, frame, {0: box} if box else {})
+
+
+def _look(frame: NDArray[np.uint8], finder: FaceFinder) -> list[Box]:
+    """Canonical boxes in full-size pixels, the largest first."""
+    scale = min(1.0, SMALL_SIDE / max(frame.shape[:2]))
+    small = frame
+    if scale < 1:
+        small = np.asarray(
+            cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    boxes = [box.scaled(1 / scale) for box in finder.find(small)]
+    return sorted(boxes, key=lambda b: -b.width * b.height)[:MAX_FACES]
+
+
+def _is_open(track: _Track, index: int) -> bool:
+    return track.shot_end is None and index - track.times[-1] <= MAX_GAP
+
+
+def _end_shot(tracks: list[_Track], index: int) -> None:
+    for track in tracks:
+        if track.shot_end is None and index - track.times[-1] <= FIND_EVERY:
+            track.shot_end = index
+        elif track.shot_end is None:
+            track.shot_end = track.times[-1] + 1
+
+
+def _link(
+    open_tracks: list[_Track], boxes: list[Box], index: int, tracks: list[_Track], number: int
+) -> int:
+    """Give each box to the open track that it overlaps most, or to a new one."""
+    pairs = sorted(
+        ((t.boxes[-1].overlap(b), t, i) for i, b in enumerate(boxes) for t in open_tracks),
+        key=lambda pair: -pair[0],
+    )
+    taken: set[int] = set()
+    for overlap, track, i in pairs:
+        if overlap >= MIN_OVERLAP and i not in taken and track.times[-1] < index:
+            track.times.append(index)
+            track.boxes.append(boxes[i])
+            taken.add(i)
+    for i, box in enumerate(boxes):
+        if i not in taken:
+            tracks.append(_Track(number, [index], [box]))
+            number += 1
+    return number
+
+
+def _faces_in(index: int, frame: NDArray[np.uint8], tracks: list[_Track]) -> FacesInFrame:
+    boxes = {track.number: track.box_at(index) for track in tracks if track.covers(index)}
+    return FacesInFrame(index, frame, boxes)
+
+
+class _ShotChanges:
+    """Sees a cut where a frame differs from the last far more than is usual in its shot."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+        self._usual: deque[float] = deque(maxlen=FIND_EVERY * 3)
+
+    def is_cut(self, frame: NDArray[np.uint8]) -> bool:
+        grey = cv2.cvtColor(
+            cv2.resize(frame, CUT_PICTURE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
+        ).astype(np.float32)
+        last, self._last = self._last, grey
+        if last is None:
+            return False
+        change = float(np.mean(np.abs(grey - last)))
+        usual = float(np.median(self._usual)) if self._usual else 0.0
+        if change > CUT_LEVEL and change > CUT_RATIO * usual:
+            self._usual.clear()
+            return True
+        self._usual.append(change)
+        return False

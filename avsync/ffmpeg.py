@@ -1,0 +1,128 @@
+"""The only place that starts a process: find ffmpeg, run it, translate its failure.
+
+Commands are built by ffmpeg-python and run as an argument list, never through a shell, and
+with stdin closed, so that ffmpeg cannot eat the list a shell loop is reading from.
+"""
+
+import os
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Iterator
+from functools import cache
+from threading import Thread
+from typing import IO, Any
+
+from avsync.errors import MediaError, ToolMissingError
+
+LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
+
+
+@cache
+def find_ffmpeg() -> str:
+    """Path of the ffmpeg to use: AVSYNC_FFMPEG, then PATH, then the one imageio-ffmpeg carries.
+
+    Raises ToolMissingError where none is found, or AVSYNC_FFMPEG names no program.
+    """
+    if wanted := os.environ.get("AVSYNC_FFMPEG"):
+        if found := shutil.which(wanted):
+            return found
+        raise ToolMissingError(f"AVSYNC_FFMPEG={wanted}: no such program; correct or unset it")
+    if found := shutil.which("ffmpeg"):
+        return found
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        raise ToolMissingError(
+            "ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), "
+            "or `pip install imageio-ffmpeg`, or set AVSYNC_FFMPEG to its path"
+        ) from None
+
+
+def builder() -> Any:
+    """The ffmpeg-python package, checked not to be one of its namesakes."""
+    import ffmpeg
+
+    if not hasattr(ffmpeg, "input"):
+        raise ToolMissingError(
+            "the installed package `ffmpeg` is not ffmpeg-python; repair with "
+            "`pip uninstall ffmpeg python-ffmpeg; pip install --force-reinstall ffmpeg-python`"
+        )
+    return ffmpeg
+
+
+def input_url(path: str | os.PathLike[str]) -> str:
+    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`)."""
+    return f"file:{os.fspath(path)}"
+
+
+def command(stream: Any, *global_options: str) -> list[str]:
+    """Argument list that runs an ffmpeg-python stream."""
+    argv: list[str] = builder().compile(stream, cmd=find_ffmpeg())
+    return [argv[0], "-hide_banner", "-nostdin", *global_options, *argv[1:]]
+
+
+def banner(path: str | os.PathLike[str]) -> str:
+    """What `ffmpeg -i FILE` says of a file: its streams, times and metadata."""
+    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", input_url(path)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stderr.decode(errors="replace")
+
+
+def version() -> str:
+    """The first words of `ffmpeg -version`."""
+    done = subprocess.run(
+        [find_ffmpeg(), "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    return " ".join(done.stdout.split()[:3])
+
+
+def read_chunks(
+    stream: Any, chunk_bytes: int, path: str | os.PathLike[str], warnings: list[str] | None = None
+) -> Iterator[bytes]:
+    """Run ffmpeg and yield its standard output in pieces of `chunk_bytes` (the last may be short).
+
+    A file that breaks off in the middle gives what could be decoded, and ffmpeg's words are
+    appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
+    ends with the iterator, also when that is closed early.
+    """
+    process = subprocess.Popen(
+        command(stream, "-loglevel", "error"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    tail: deque[str] = deque(maxlen=LAST_WORDS)
+    listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
+    listener.start()
+    anything = False
+    try:
+        while chunk := process.stdout.read(chunk_bytes):
+            anything = True
+            yield chunk
+        status = process.wait()
+        listener.join()
+    finally:
+        process.kill()
+        process.wait()
+        listener.join()
+        process.stdout.close()
+        process.stderr.close()
+    if status and not anything:
+        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot decode it: {last_words(tail)}")
+    if tail and warnings is not None:
+        warnings.append(f"damaged in part: {last_words(tail)}")
+
+
+def last_words(lines: deque[str] | list[str]) -> str:
+    """The end of ffmpeg's stderr as one line."""
+    return " / ".join(line.strip() for line in list(lines)[-LAST_WORDS:]) or "no message"
+
+
+def _collect(stderr: IO[bytes], tail: deque[str]) -> None:
+    for line in stderr:
+        if text := line.decode(errors="replace").strip():
+            tail.append(text)

@@ -1,0 +1,193 @@
+"""Stage 1: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
+
+Time zero of both is the start of the container, so a stream that starts late is late here too.
+Dropping start times would make a file that was mended by shifting a stream measure as unmended.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync import ffmpeg
+from avsync.errors import MediaError
+from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+
+MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
+SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
+
+_STREAM = re.compile(r"^\s*Stream #0:(\d+).*?: (Video|Audio): (.*)$")
+_SIZE = re.compile(r"[ ,](\d{1,5})x(\d{1,5})[ ,\[]")
+_PIXEL_ASPECT = re.compile(r"\[?SAR (\d+):(\d+)")
+_FRAME_RATE = re.compile(r"([\d.]+)(k?) fps")
+_BASE_RATE = re.compile(r"([\d.]+)(k?) tbr")
+_ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
+_DURATION = re.compile(r"Duration: (\d+):(\d+):([\d.]+)(?:, start: (-?[\d.]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """A moving picture as it is shown: upright, with square pixels."""
+
+    index: int  # of the stream in the container
+    width: int  # pixels
+    height: int  # pixels
+    frames_per_second: float  # average; 0 where the container does not say
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    """The first sound track."""
+
+    index: int  # of the stream in the container
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What is in a file, as far as this program needs to know."""
+
+    path: Path
+    duration_seconds: float | None  # None where the container does not say
+    start_seconds: float  # earliest time stamp of the container: our time zero
+    video: VideoStream | None
+    audio: AudioStream | None
+    has_cover_art: bool  # a still picture that is no video
+
+    def require_both(self) -> tuple[VideoStream, AudioStream]:
+        """The two streams; raises MediaError where one is missing."""
+        if self.video is None:
+            what = "only a cover picture, no video" if self.has_cover_art else "no video stream"
+            raise MediaError(f"{self.path}: {what}; avsync needs a picture of the speaker")
+        if self.audio is None:
+            raise MediaError(f"{self.path}: no audio stream; there is no sound to compare with")
+        return self.video, self.audio
+
+
+def probe(path: str | os.PathLike[str]) -> MediaInfo:
+    """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
+
+    Raises MediaError where the file is missing, not a file, or not media.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MediaError(f"{path}: no such file; check the name")
+    if not path.is_file():
+        raise MediaError(f"{path}: not a regular file; name a video file")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path}: permission denied; make it readable")
+    text = ffmpeg.banner(path)
+    video, audio, has_cover_art = None, None, False
+    for index, kind, rest in _streams(text):
+        if kind == "Audio" and audio is None:
+            audio = AudioStream(index)
+        elif kind == "Video" and "(attached pic)" in rest:
+            has_cover_art = True
+        elif kind == "Video" and video is None:
+            video = _video_stream(index, rest)
+    duration, start = _times(text)
+    if video is None and audio is None and not has_cover_art:
+        words = [line for line in text.splitlines() if line.startswith(("[", "Error", "file:"))]
+        raise MediaError(f"{path}: not a media file that ffmpeg can read: {_said(words, path)}")
+    return MediaInfo(path, duration, start, video, audio, has_cover_art)
+
+
+def read_frames(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Frames at 25 fps from the container's time zero on, each (height, width, 3), BGR, 0..255.
+
+    Frame n is the source frame nearest to n * 40 ms. At most 1280 pixels a side.
+    Raises MediaError where nothing can be decoded.
+    """
+    video, _ = info.require_both()
+    width, height = decoded_size(video)
+    source = ffmpeg.builder().input(ffmpeg.input_url(info.path), copyts=None)[str(video.index)]
+    stream = (
+        source.filter("setpts", f"PTS+({_nearest_frame_shift_seconds(video):.6f})/TB")
+        .filter("fps", FRAMES_PER_SECOND, start_time=info.start_seconds)
+        .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
+        .output("pipe:", format="rawvideo", pix_fmt="bgr24")
+    )
+    frame_bytes = width * height * 3
+    for chunk in ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings):
+        if len(chunk) == frame_bytes:
+            yield np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+
+
+def read_samples(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[NDArray[np.int16]]:
+    """Mono sound at 16 kHz from the container's time zero on, in pieces of one minute.
+
+    A track that starts late is preceded by silence; gaps inside it are filled.
+    Raises MediaError where nothing can be decoded.
+    """
+    _, audio = info.require_both()
+    source = ffmpeg.builder().input(ffmpeg.input_url(info.path), copyts=None)[str(audio.index)]
+    first = round(info.start_seconds * SAMPLE_RATE)
+    # `async=1` fills and cuts by time stamps; a late start becomes leading silence by `first_pts`.
+    stream = source.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": first}).output(
+        "pipe:", format="s16le", acodec="pcm_s16le", ac=1
+    )
+    for chunk in ffmpeg.read_chunks(stream, SAMPLES_PER_CHUNK * 2, info.path, warnings):
+        yield np.frombuffer(chunk[: len(chunk) // 2 * 2], "<i2")
+
+
+def decoded_size(video: VideoStream) -> tuple[int, int]:
+    """Width and height of the frames that `read_frames` gives."""
+    scale = min(1.0, MAX_SIDE / max(video.width, video.height))
+    return max(2, round(video.width * scale)), max(2, round(video.height * scale))
+
+
+def _nearest_frame_shift_seconds(video: VideoStream) -> float:
+    """Shift that makes the fps filter take the nearest source frame at any source rate.
+
+    The filter shows at time t the last frame stamped before t + 20 ms. With frames D apart that is
+    on average 20 ms - D/2 too late a picture: 12 ms at 60 fps. Moving the stamps by as much
+    cures it, and is nothing at 25 fps.
+    """
+    if not video.frames_per_second:
+        return 0.0
+    return (1 / FRAMES_PER_SECOND - 1 / video.frames_per_second) / 2
+
+
+def _streams(text: str) -> list[tuple[int, str, str]]:
+    """(index, kind, description with its side data) of each video and audio stream."""
+    streams: list[tuple[int, str, str]] = []
+    for line in text.splitlines():
+        if found := _STREAM.match(line):
+            streams.append((int(found[1]), found[2], found[3]))
+        elif streams and "Stream #" not in line:
+            index, kind, rest = streams[-1]
+            streams[-1] = index, kind, f"{rest}\n{line}"
+    return streams
+
+
+def _video_stream(index: int, rest: str) -> VideoStream | None:
+    size = _SIZE.search(rest)
+    if size is None:
+        return None
+    width, height = int(size[1]), int(size[2])
+    aspect = _PIXEL_ASPECT.search(rest)
+    if aspect and int(aspect[1]) and int(aspect[2]):
+        width = round(width * Fraction(int(aspect[1]), int(aspect[2])))
+    rotation = _ROTATION.search(rest)
+    if rotation and round(float(rotation[1])) % 180 == 90:
+        width, height = height, width
+    rate = _FRAME_RATE.search(rest) or _BASE_RATE.search(rest)
+    rate_value = float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0
+    return VideoStream(index, width, height, rate_value)
+
+
+def _times(text: str) -> tuple[float | None, float]:
+    found = _DURATION.search(text)
+    if found is None:
+        return None, 0.0
+    duration = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    return duration, float(found[4] or 0.0)
+
+
+def _said(words: list[str], path: Path) -> str:
+    text = ffmpeg.last_words(words[-1:])
+    return re.sub(r"^\[[^]]*\] ", "", text).replace(f"file:{path}: ", "")

@@ -1,0 +1,245 @@
+"""Stage 5: embeddings become an offset, how sure it is, and reasons to distrust it (numpy only).
+
+Each window of picture is compared with the sounds up to `max_shift` 10-ms steps before and after
+it. Distances are kept as sums over short stretches of time, so that memory does not depend on how
+wide the search is, and so that stretches can be resampled and chosen between speakers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.timebase import FRAME_MS, STEP_MS, STEPS_PER_FRAME, offset_ms_of_shift
+
+STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
+RESAMPLES = 200
+TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
+MIN_COVERAGE = (
+    0.4  # a shift that so few windows can judge, against the best judged, is no candidate
+)
+SIDE_STEPS = 8  # points this near to a minimum belong to it
+UPSTREAM_REACH = 15  # frames
+EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer
+
+Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first; NaN: not judged
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Sums of distances over stretches of one track."""
+
+    first_frame: int
+    sums: NDArray[np.float32]  # (K, 2 * max_shift + 1)
+    counts: NDArray[np.float32]  # (K, 2 * max_shift + 1): windows judged, 0 outside the sound
+
+    @property
+    def curve(self) -> Curve:
+        """Mean distance by shift."""
+        return mean_curve(self.sums.sum(axis=0), self.counts.sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """The minimum of a distance curve, and what speaks for it."""
+
+    offset_ms: float  # positive: sound early
+    uncertainty_ms: float  # half-width of the 90 % interval of resampled stretches
+    best: int  # index of the minimum in the curve
+    agreement: float  # share of resampled curves with a minimum within 40 ms
+    min_distance: float
+    median_minus_min: float
+    evidence: tuple[float, ...]  # features of the confidence, see `FEATURES`
+    at_edge: bool  # the best point lies at the edge of the range
+
+
+FEATURES = ("sharpness", "uniqueness", "agreement", "log_windows", "log_shifts")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Logistic regression of "within 40 ms of the truth" on `FEATURES`, kept with the weights."""
+
+    coefficients: tuple[float, ...]
+    intercept: float
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "Calibration | None":
+        """As a weights file has it; None where it was never calibrated."""
+        if not stored:
+            return None
+        return cls(tuple(stored["coefficients"]), float(stored["intercept"]))
+
+    def confidence(self, evidence: tuple[float, ...]) -> float:
+        """Probability that an offset with this evidence is right."""
+        score = self.intercept + sum(
+            c * x for c, x in zip(self.coefficients, evidence, strict=True)
+        )
+        return float(1 / (1 + np.exp(-np.clip(score, -30, 30))))
+
+
+def compare(
+    video: NDArray[Any], audio: NDArray[Any], first_frame: int, max_shift: int
+) -> Stretches:
+    """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` steps away.
+
+    Picture i starts at frame `first_frame + i`, sound j at step j. Pairs outside the sound are
+    masked, never padded: a padded zero is nearer than a wrong sound.
+    """
+    shifts = 2 * max_shift + 1
+    count = -(-len(video) // STRETCH_FRAMES)
+    sums, counts = np.zeros((2, count, shifts), np.float32)
+    for k in range(count):
+        pictures = video[k * STRETCH_FRAMES : (k + 1) * STRETCH_FRAMES]
+        frame = first_frame + k * STRETCH_FRAMES
+        span = STEPS_PER_FRAME * (len(pictures) - 1) + shifts
+        first = frame * STEPS_PER_FRAME - max_shift
+        inside = slice(max(0, first), max(0, min(len(audio), first + span)))
+        table = np.full((len(pictures), span), np.nan, np.float32)
+        if inside.stop > inside.start:
+            near = euclidean(pictures, audio[inside].astype(np.float32))
+            table[:, inside.start - first : inside.stop - first] = near
+        rows = _diagonals(table, shifts)
+        judged = np.isfinite(rows)
+        sums[k] = np.where(judged, rows, 0).sum(axis=0)
+        counts[k] = judged.sum(axis=0)
+    return Stretches(first_frame, sums, counts)
+
+
+def euclidean(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, D), (M, D) -> (N, M) distances."""
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * (a @ b.T)
+    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
+
+
+def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
+    """Mean by shift; NaN where too few windows have a sound to be compared with."""
+    enough = counts >= max(1.0, MIN_COVERAGE * float(counts.max(initial=0)))
+    return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+
+
+def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offset | None:
+    """The offset told by (K, shifts) stretches; None where no shift can be judged."""
+    curve = mean_curve(sums.sum(axis=0), counts.sum(axis=0))
+    if np.isfinite(curve).sum() < 3:
+        return None
+    best = int(np.nanargmin(curve))
+    max_shift = len(curve) // 2
+    offset_ms = offset_ms_of_shift(vertex(curve) - max_shift)
+    resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _resample(sums, counts)])
+    away = np.abs(resampled - offset_ms)
+    agreement = float(np.mean(away <= TOLERANCE_MS))
+    judged = np.flatnonzero(np.isfinite(curve))
+    median = float(np.nanmedian(curve))
+    return Offset(
+        offset_ms,
+        max(STEP_MS / 4, float(np.quantile(away, 0.9))),
+        best,
+        agreement,
+        float(curve[best]),
+        median - float(curve[best]),
+        _evidence(curve, best, agreement, float(counts.max(axis=1).sum())),
+        min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
+    )
+
+
+def vertex(curve: Curve) -> float:
+    """Index of the minimum, refined by the parabola through the best point and its neighbours."""
+    best = int(np.nanargmin(curve))
+    if best == 0 or best == len(curve) - 1:
+        return float(best)
+    left, middle, right = (float(x) for x in curve[best - 1 : best + 2])
+    bend = left - 2 * middle + right
+    if not np.isfinite(bend) or bend <= 0:
+        return float(best)
+    return best + (left - right) / (2 * bend)
+
+
+def upstream_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
+    """(LSE-D, LSE-C, offset in frames) as joonson/syncnet_python computes them.
+
+    (T, D) pictures and the (T, D) sounds of the same 40-ms windows. The sound is padded with 15
+    zero embeddings on either side, which `find_offset` never does, because published scores were
+    computed so: offset = 15 - best shift, LSE-C = median - minimum of 31 mean distances.
+    """
+    count, reach = min(len(video), len(audio)), UPSTREAM_REACH
+    padded = np.pad(audio[:count].astype(np.float32), ((reach, reach), (0, 0)))
+    means = np.array(
+        [
+            np.linalg.norm(video[:count].astype(np.float32) - padded[k : k + count], axis=1).mean()
+            for k in range(2 * reach + 1)
+        ]
+    )
+    best = int(np.argmin(means))
+    return float(means[best]), float(np.median(means) - means[best]), reach - best
+
+
+def choose_speakers(tracks: Sequence[Stretches]) -> list[NDArray[np.bool_]]:
+    """For each track, which of its stretches count.
+
+    Where several faces are seen at once, the one whose lips match some sound best over its whole
+    track is taken to be the speaker; the others are listeners there.
+    """
+    depths = [_depth(track) for track in tracks]
+    chosen = [np.ones(len(track.sums), bool) for track in tracks]
+    for i, track in enumerate(tracks):
+        for j, rival in enumerate(tracks):
+            if i == j or (depths[j], -j) < (depths[i], -i):
+                continue
+            starts = track.first_frame + STRETCH_FRAMES * np.arange(len(track.sums))
+            end = rival.first_frame + STRETCH_FRAMES * len(rival.sums)
+            chosen[i] &= (starts + STRETCH_FRAMES <= rival.first_frame) | (starts >= end)
+    return chosen
+
+
+def _depth(track: Stretches) -> float:
+    """How much better than its median the best shift of a track is, in units of its noise."""
+    if not track.counts.any():
+        return 0.0
+    curve = track.curve
+    count = float(track.counts.max(axis=1).sum())
+    depth = float(np.nanmedian(curve) - np.nanmin(curve))
+    return depth * float(np.sqrt(count))
+
+
+def _diagonals(table: NDArray[np.float32], shifts: int) -> NDArray[np.float32]:
+    """(R, 4 (R - 1) + shifts) -> (R, shifts): row r starts 4 r to the right."""
+    rows, (down, across) = len(table), table.strides
+    return np.lib.stride_tricks.as_strided(
+        table, (rows, shifts), (down + STEPS_PER_FRAME * across, across), writeable=False
+    )
+
+
+def _resample(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[float]:
+    """Minima of curves of stretches drawn with replacement; always the same draw."""
+    rng = np.random.default_rng(0)
+    size = len(sums)
+    weights = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).astype(np.float32)
+    minima = []
+    for total, judged in zip(weights @ sums, weights @ counts, strict=True):
+        curve = mean_curve(total, judged)
+        if np.isfinite(curve).any():
+            minima.append(vertex(curve))
+    return minima
+
+
+def _evidence(curve: Curve, best: int, agreement: float, windows: float) -> tuple[float, ...]:
+    """Values of `FEATURES`."""
+    index = np.arange(len(curve))
+    elsewhere = curve[(np.abs(index - best) > SIDE_STEPS) & np.isfinite(curve)]
+    shifts = int(np.isfinite(curve).sum())
+    if len(elsewhere) < 3:
+        return 0.0, 0.0, agreement, float(np.log(windows + 1)), float(np.log(shifts + 1))
+    middle = float(np.median(elsewhere))
+    noise = 1.4826 * float(np.median(np.abs(elsewhere - middle))) + 1e-6
+    depth = middle - float(curve[best])
+    second = middle - float(elsewhere.min())
+    return (
+        depth / noise,
+        (depth - second) / max(depth, 1e-6),
+        agreement,
+        float(np.log(windows + 1)),
+        float(np.log(shifts + 1)),
+    )

@@ -1,0 +1,187 @@
+"""Stage 6: the answer, and its forms: text for people, JSON and CSV for programs."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from avsync.errors import UsageError
+from avsync.timebase import offset_frames, offset_in_words
+
+Status = Literal["ok", "undetermined", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of time with one offset."""
+
+    start_seconds: float
+    end_seconds: float
+    offset_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """A face that was seen."""
+
+    start_seconds: float
+    end_seconds: float
+    box: tuple[float, float, float, float]  # median left, top, width, height; pixels as shown
+    share: float  # of the evidence, 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamScores:
+    """What joonson/syncnet_python prints for the same embeddings."""
+
+    lse_d: float  # minimum mean distance
+    lse_c: float  # median of the mean distances - minimum
+    offset_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What is known of one file. `offset_ms` is positive when the sound is early."""
+
+    path: str
+    status: Status
+    offset_ms: float | None = None
+    confidence: float | None = None  # probability that the offset is within 40 ms of the truth
+    uncertainty_ms: float | None = None  # half-width of a 90 % interval
+    reasons: tuple[str, ...] = ()  # why undetermined, or the error
+    min_distance: float | None = None
+    median_minus_min: float | None = None
+    upstream: UpstreamScores | None = None  # where asked for
+    segments: tuple[Segment, ...] = ()
+    tracks: tuple[TrackSummary, ...] = ()
+    duration_seconds: float | None = None  # of the picture that was looked at
+    speech_seconds: float | None = None  # of sound while the chosen faces are seen
+    detector: str | None = None
+    weights: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def offset_frames(self) -> float | None:
+        """The offset in frames of 40 ms."""
+        return None if self.offset_ms is None else offset_frames(self.offset_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, flat where programs expect them flat."""
+        fields = asdict(self)
+        scores = fields.pop("upstream")
+        if scores:
+            fields |= {
+                "lse_d": scores["lse_d"],
+                "lse_c": scores["lse_c"],
+                "upstream_offset_frames": scores["offset_frames"],
+            }
+        head = {name: fields.pop(name) for name in ("path", "status", "offset_ms")}
+        frames = self.offset_frames
+        return {**head, "offset_frames": frames if frames is None else round(frames, 2), **fields}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """One JSON object; ASCII, so that any file name survives."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_text(self) -> str:
+        """A few lines that a person understands without knowing a sign convention."""
+        margin = " " * 4
+        if self.status == "error":
+            return f"{self.path}\n{margin}{'; '.join(self.reasons)}"
+        lines = [self.path, f"{margin}{self._headline()}", f"{margin}{self._basis()}"]
+        if self.upstream:
+            u = self.upstream
+            lines.append(
+                f"{margin}SyncNet's figures: LSE-D {u.lse_d:.3f}, LSE-C {u.lse_c:.3f}, "
+                f"AV offset {u.offset_frames} frames"
+            )
+        if self.offset_ms is not None and abs(round(self.offset_ms)) > 0:
+            how = "later" if self.offset_ms > 0 else "earlier"
+            lines.append(f"{margin}put it right: play the sound {abs(self.offset_ms):.0f} ms {how}")
+        lines += [f"{margin}note: {warning}" for warning in self.warnings]
+        return "\n".join(lines)
+
+    def _headline(self) -> str:
+        if self.offset_ms is None or self.confidence is None:
+            return f"cannot tell: {'; '.join(self.reasons)}"
+        frames = abs(offset_frames(self.offset_ms))
+        return (
+            f"{offset_in_words(self.offset_ms)}, {frames:.1f} frames   "
+            f"confidence {100 * self.confidence:.0f} %   +-{self.uncertainty_ms:.0f} ms"
+        )
+
+    def _basis(self) -> str:
+        speakers = sum(track.share > 0.02 for track in self.tracks)
+        faces = {0: "no face", 1: "one face"}.get(speakers, f"{speakers} face tracks")
+        return (
+            f"{self.speech_seconds or 0:.1f} s of speech on {faces}, "
+            f"{self.duration_seconds or 0:.1f} s of picture; "
+            f"{self.weights} weights, {self.detector} faces"
+        )
+
+
+COLUMNS = (
+    "path",
+    "status",
+    "offset_ms",
+    "offset_frames",
+    "confidence",
+    "uncertainty_ms",
+    "reasons",
+    "min_distance",
+    "median_minus_min",
+    "lse_d",
+    "lse_c",
+    "upstream_offset_frames",
+    "duration_seconds",
+    "speech_seconds",
+    "detector",
+    "weights",
+)
+
+
+def csv_line(values: tuple[Any, ...]) -> str:
+    """One line of CSV, without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+def to_row(report: SyncReport) -> tuple[Any, ...]:
+    """Values of `COLUMNS`."""
+    fields = report.to_dict() | {"reasons": "; ".join(report.reasons)}
+    return tuple(fields.get(name) for name in COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How early and how late sound may be, in ms, both positive."""
+
+    early_ms: float
+    late_ms: float
+
+    @classmethod
+    def of(cls, text: str) -> "Tolerance":
+        """A standard's name or EARLY/LATE in ms, such as 40/60. Raises UsageError otherwise."""
+        if text in STANDARDS:
+            return STANDARDS[text]
+        try:
+            early, late = (float(part) for part in text.split("/"))
+        except ValueError:
+            early = late = -1.0
+        if early < 0 or late < 0:
+            names = ", ".join(STANDARDS)
+            raise UsageError(f"--tolerance {text}: choose {names}, or EARLY/LATE in ms") from None
+        return cls(early, late)
+
+    def allows(self, offset_ms: float) -> bool:
+        """Whether an offset is inside."""
+        return -self.late_ms <= offset_ms <= self.early_ms
+
+
+STANDARDS = {
+    "ebu-r37": Tolerance(40, 60),  # EBU R37, end of the production chain
+    "itu-bt1359": Tolerance(45, 125),  # ITU-R BT.1359-1, threshold of detectability
+    "atsc-is191": Tolerance(15, 45),  # ATSC IS-191
+}

@@ -1,0 +1,48 @@
+"""Rates, exact conversions between them, and the sign of an offset.
+
+`offset_ms` is positive when the SOUND IS EARLY (it leads the picture); the cure is to delay
+the sound by `offset_ms`. This is SyncNet's "AV offset" and the lead of ITU-R BT.1359,
+EBU R37 and ATSC IS-191. No other module decides on a sign.
+"""
+
+
+def exact_div(numerator: int, denominator: int) -> int:
+    """Divide two integers that must divide without remainder."""
+    quotient, remainder = divmod(numerator, denominator)
+    if remainder:
+        raise ValueError(f"{numerator} is not a multiple of {denominator}")
+    return quotient
+
+
+FRAMES_PER_SECOND = 25
+SAMPLE_RATE = 16_000  # Hz
+HOP_SAMPLES = 160  # between two MFCC vectors
+STEPS_PER_SECOND = exact_div(SAMPLE_RATE, HOP_SAMPLES)  # 100 MFCC vectors a second
+STEP_MS = exact_div(1000, STEPS_PER_SECOND)  # 10 ms: the grid of the search
+FRAME_MS = exact_div(1000, FRAMES_PER_SECOND)  # 40 ms
+STEPS_PER_FRAME = exact_div(STEPS_PER_SECOND, FRAMES_PER_SECOND)  # 4
+
+WINDOW_FRAMES = 5  # what one video embedding sees: 0.2 s
+WINDOW_STEPS = WINDOW_FRAMES * STEPS_PER_FRAME  # 20 MFCC vectors: what one audio embedding hears
+
+
+def offset_ms_of_shift(shift_steps: float) -> float:
+    """Offset that a shift of the best matching sound tells.
+
+    `shift_steps` is how many 10-ms steps after the picture its matching sound lies:
+    sound that comes later than its picture is late, so its offset is negative.
+    """
+    return -shift_steps * STEP_MS
+
+
+def offset_frames(offset_ms: float) -> float:
+    """The same offset counted in frames of 40 ms, as SyncNet reports it."""
+    return offset_ms / FRAME_MS
+
+
+def offset_in_words(offset_ms: float) -> str:
+    """Say an offset so that nobody needs to know a sign convention."""
+    rounded = round(offset_ms)
+    if rounded == 0:
+        return "sound is in step (0 ms)"
+    return f"sound is {abs(rounded)} ms {'early' if rounded > 0 else 'late'}"

@@ -1,0 +1,132 @@
+"""What training does to crops and sound, so that the streams learn speech and not the recording."""
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avsync.timebase import SAMPLE_RATE
+
+Frames = NDArray[np.uint8]
+Samples = NDArray[np.float64]
+
+
+def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
+    """(T, W, W) grey cached crops -> (T, pixels, pixels): the same changes all through a clip."""
+    frames = [_warp(frame, matrix, pixels, rng) for frame, matrix in _wander(wide, pixels, rng)]
+    clip = np.stack(frames).astype(np.float32)
+    if rng.random() < 0.5:  # gamma; gain and bias do nothing, windows are whitened
+        clip = 255 * (clip / 255) ** np.exp(rng.normal(0, 0.3))
+    if rng.random() < 0.3:
+        clip += rng.normal(0, rng.uniform(1, 10), clip.shape).astype(np.float32)
+    out = np.clip(clip, 0, 255).astype(np.uint8)
+    if rng.random() < 0.35:
+        out = _lose_detail(out, rng)
+    if rng.random() < 0.1:
+        out = _repeat_frames(out, rng)
+    return out
+
+
+def plain_frames(wide: Frames, pixels: int) -> Frames:
+    """The crop that detection would make: the middle of the cached one."""
+    first = (wide.shape[1] - pixels) // 2
+    return wide[:, first : first + pixels, first : first + pixels]
+
+
+def augment_samples(
+    samples: NDArray[np.int16], other: NDArray[np.int16], rng: Generator
+) -> Samples:
+    """Room, channel, noise or another voice (`other`), gain; same length, same timing."""
+    sound = samples.astype(np.float64)
+    if rng.random() < 0.25:
+        sound = _reverberate(sound, rng)
+    if rng.random() < 0.25:
+        sound = _band_limit(sound, rng)
+    level = np.sqrt(np.mean(sound**2)) + 1.0
+    if rng.random() < 0.5:
+        noise = _noise(len(sound), other, rng)
+        ratio_db = rng.uniform(3, 30)
+        sound = sound + noise * level / (np.sqrt(np.mean(noise**2)) + 1e-9) * 10 ** (-ratio_db / 20)
+    gain_db = rng.normal(0, 8)
+    return np.clip(sound * 10 ** (gain_db / 20), -32768, 32767)
+
+
+def _wander(wide: Frames, pixels: int, rng: Generator) -> list[tuple[Frames, NDArray[np.float64]]]:
+    """Each frame with the matrix that cuts it: one random cut, trembling as boxes do."""
+    side = wide.shape[1]
+    scale = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.25))
+    turn = np.deg2rad(rng.normal(0, 6))
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    centre = (side - 1) / 2 + rng.normal(0, 0.045 * pixels, 2)
+    tremble = np.cumsum(rng.normal(0, 0.3 * rng.random(), (len(wide), 2)), axis=0)
+    tremble -= tremble.mean(axis=0)
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    linear = np.array([[mirror * cos, -sin], [mirror * sin, cos]])
+    middle = np.full(2, (pixels - 1) / 2)
+    return [
+        (frame, np.column_stack([linear, centre + shake - linear @ middle]))
+        for frame, shake in zip(wide, tremble, strict=True)
+    ]
+
+
+def _warp(frame: Frames, matrix: NDArray[np.float64], pixels: int, rng: Generator) -> Frames:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(
+        cv2.warpAffine(frame, matrix, (pixels, pixels), flags=flags, borderMode=border), np.uint8
+    )
+
+
+def _lose_detail(clip: Frames, rng: Generator) -> Frames:
+    """A small face, or one that was compressed hard."""
+    pixels = clip.shape[1]
+    small = int(rng.uniform(0.3, 0.9) * pixels)
+    quality = int(rng.uniform(15, 70))
+    compress = rng.random() < 0.4
+    out = []
+    for frame in clip:
+        lost = cv2.resize(frame, (small, small), interpolation=cv2.INTER_AREA)
+        if compress:
+            code = cv2.imencode(".jpg", lost, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            lost = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)
+        out.append(cv2.resize(lost, (pixels, pixels), interpolation=cv2.INTER_LINEAR))
+    return np.stack(out).astype(np.uint8)
+
+
+def _repeat_frames(clip: Frames, rng: Generator) -> Frames:
+    """Dropped frames: each that was lost shows the one before it."""
+    lost = rng.random(len(clip)) < rng.uniform(0.05, 0.4)
+    lost[0] = False
+    shown = np.maximum.accumulate(np.where(lost, 0, np.arange(len(clip))))
+    return clip[shown]
+
+
+def _noise(count: int, other: NDArray[np.int16], rng: Generator) -> Samples:
+    if rng.random() < 0.4 and len(other):
+        return np.resize(np.roll(other, rng.integers(len(other))).astype(np.float64), count)
+    spectrum = np.fft.rfft(rng.normal(size=count))
+    tilt = rng.uniform(0, 1)  # white to pink
+    spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** tilt
+    return np.fft.irfft(spectrum, count)
+
+
+def _reverberate(sound: Samples, rng: Generator) -> Samples:
+    """A room of 0.1 to 0.5 s, direct sound first, so that nothing moves in time."""
+    seconds = rng.uniform(0.1, 0.5)
+    count = int(seconds * SAMPLE_RATE)
+    tail = rng.normal(size=count) * np.exp(-6.9 * np.arange(count) / count)
+    tail *= rng.uniform(0.1, 0.5) / np.sqrt(np.sum(tail**2))
+    tail[0] = 1.0
+    size = len(sound) + count - 1
+    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size)
+    return wet[: len(sound)]
+
+
+def _band_limit(sound: Samples, rng: Generator) -> Samples:
+    """Telephone, or a codec that cuts the treble; zero phase, so that nothing moves in time."""
+    spectrum = np.fft.rfft(sound)
+    hertz = np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE)
+    low = rng.choice([0.0, 100.0, 300.0])
+    high = rng.uniform(3000, 7500)
+    spectrum[(hertz < low) | (hertz > high)] *= 0.01
+    return np.fft.irfft(spectrum, len(sound))

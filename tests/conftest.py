@@ -1,0 +1,45 @@
+"""What several tests share: made media, places, and the real command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and detector files; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("real clips are not here (../shared)")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_downloads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Caches of the tests are their own: what a user has fetched must not change results."""
+    folder = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("AVSYNC_CACHE", str(folder / "avsync-cache"))
+    monkeypatch.setenv("TORCH_HOME", str(folder / "torch-home"))
+
+
+@pytest.fixture
+def avsync() -> Command:
+    """Run the real command; stdin is empty unless given."""
+
+    def run(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "avsync", *map(os.fspath, args)]
+        defaults: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300}
+        if "input" not in options:
+            defaults["stdin"] = subprocess.DEVNULL
+        return subprocess.run(argv, **{**defaults, **options})  # type: ignore[call-overload, no-any-return]
+
+    return run

@@ -1,0 +1,103 @@
+"""The chain on whole files: known offsets come back, whatever the container does with time."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from talking_face import write_talking_face
+
+import avsync
+from avsync import ffmpeg
+
+TIMELINE_TOLERANCE_MS = 15
+
+
+def _offset(path: Path, **options: object) -> float:
+    report = avsync.detect(path, avsync.DetectOptions(**options))  # type: ignore[arg-type]
+    assert report.offset_ms is not None, report.reasons
+    return report.offset_ms
+
+
+def _ffmpeg(*argv: str | Path) -> None:
+    words = [ffmpeg.find_ffmpeg(), "-nostdin", "-v", "error", "-y", *map(str, argv)]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def in_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made talking face whose sound is in step, at 60 fps so that other rates can be made."""
+    path = tmp_path_factory.mktemp("made") / "in_step.mp4"
+    write_talking_face(path, seconds=8.0, frames_per_second=60)
+    return path
+
+
+@pytest.fixture(scope="module")
+def base_offset(in_step: Path) -> float:
+    """What is measured on it: how a drawn mouth moves is no more exact than that."""
+    return _offset(in_step)
+
+
+def test_a_made_face_in_step_measures_so(base_offset: float) -> None:
+    assert abs(base_offset) <= 60
+
+
+@pytest.mark.parametrize("early_ms", [-900.0, -330.0, -125.0, 85.0, 400.0, 900.0])
+def test_a_known_shift_comes_back(tmp_path: Path, base_offset: float, early_ms: float) -> None:
+    path = tmp_path / "shifted.mp4"
+    write_talking_face(path, seconds=8.0, frames_per_second=60, sound_early_ms=early_ms)
+    assert _offset(path, max_offset_seconds=1.5) - base_offset == pytest.approx(early_ms, abs=25)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])
+def test_sound_that_starts_late_in_the_container_only(
+    in_step: Path, base_offset: float, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"late{suffix}"
+    _ffmpeg("-i", in_step, "-itsoffset", "0.2", "-i", in_step, "-map", "0:v", "-map", "1:a",
+            "-c", "copy", path)  # fmt: skip
+    assert _offset(path) - base_offset == pytest.approx(-200, abs=TIMELINE_TOLERANCE_MS)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_picture_that_starts_late_in_the_container_only(
+    in_step: Path, base_offset: float, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"late{suffix}"
+    _ffmpeg("-i", in_step, "-itsoffset", "0.16", "-i", in_step, "-map", "1:v", "-map", "0:a",
+            "-c", "copy", path)  # fmt: skip
+    assert _offset(path) - base_offset == pytest.approx(160, abs=TIMELINE_TOLERANCE_MS)
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "25", "30000/1001", "50"])
+def test_frame_rates(in_step: Path, base_offset: float, tmp_path: Path, rate: str) -> None:
+    path = tmp_path / "rate.mp4"
+    _ffmpeg("-i", in_step, "-vf", f"fps={rate}", "-c:a", "copy", path)
+    # The conversion itself takes the frame before or after: half a source frame at most.
+    assert _offset(path) == pytest.approx(base_offset, abs=TIMELINE_TOLERANCE_MS)
+
+
+def test_variable_frame_rate(in_step: Path, base_offset: float, tmp_path: Path) -> None:
+    path = tmp_path / "vfr.mkv"
+    _ffmpeg("-i", in_step, "-vf", "select='mod(n,3)+lt(mod(n,120),60)'", "-fps_mode", "vfr",
+            "-c:a", "copy", path)  # fmt: skip
+    assert _offset(path) == pytest.approx(base_offset, abs=TIMELINE_TOLERANCE_MS)
+
+
+def test_the_real_clip(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SyncNet's published example: upstream's own readings are 3, 4 and 5 frames early."""
+    monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
+    for faces in ("yunet", "hog"):
+        assert 100 <= _offset(shared / "clips" / "example.avi", faces=faces) <= 220
+    assert 100 <= _offset(shared / "clips" / "example.avi", cropped=True) <= 220
+
+
+def test_upstream_scoring_of_the_generated_checkpoint(shared: Path, tmp_path: Path) -> None:
+    from syncnet_checkpoint import write_checkpoint
+
+    path = write_checkpoint(tmp_path / "syncnet.pth")
+    options = avsync.DetectOptions(weights=str(path), cropped=True, upstream_scoring=True)
+    report = avsync.detect(shared / "clips" / "example.avi", options)
+    assert report.upstream is not None
+    assert report.upstream.lse_d == pytest.approx(1321.01, abs=0.01)
+    assert report.upstream.lse_c == pytest.approx(0.749, abs=0.001)
+    assert report.upstream.offset_frames == 15

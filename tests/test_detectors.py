@@ -1,0 +1,136 @@
+"""Face boxes mean the same whichever detector drew them, and there is always a detector."""
+
+import math
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avsync import detectors
+from avsync.detectors import Box, Calibration, checkpoints_folder, is_ready, open_finder
+from avsync.errors import FacesError
+
+PORTRAIT = Path(__file__).parent / "data" / "portrait.png"
+TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, and nobody at the address of YuNet's file."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/face.onnx"
+    spec = detectors.DETECTORS["yunet"]
+    unreachable = replace(spec, files=(replace(spec.files[0], url=url),))
+    monkeypatch.setitem(detectors.DETECTORS, "yunet", unreachable)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def portrait() -> NDArray[np.uint8]:
+    """One face, not in the middle of the picture."""
+    picture = cv2.imread(str(PORTRAIT))
+    margin = {"top": 40, "bottom": 120, "left": 160, "right": 60}
+    return np.asarray(cv2.copyMakeBorder(picture, **margin, borderType=cv2.BORDER_REPLICATE))
+
+
+def test_overlap_of_boxes() -> None:
+    box = Box(10, 10, 4, 2)
+    assert box.overlap(box) == 1
+    assert box.overlap(Box(12, 10, 4, 2)) == pytest.approx(1 / 3)
+    assert box.overlap(Box(10, 10, 2, 1)) == pytest.approx(1 / 4)
+    assert box.overlap(Box(14, 10, 4, 2)) == 0  # they touch
+    assert box.overlap(Box(99, 99, 4, 2)) == 0  # far in both directions: no minus times minus
+    assert Box(12, 11, 4, 2).overlap(box) == box.overlap(Box(12, 11, 4, 2))
+
+
+def test_scaling_a_box() -> None:
+    assert Box(10, 20, 4, 2).scaled(0.5) == Box(5, 10, 2, 1)
+
+
+def test_calibration_undoes_the_ways_of_a_detector() -> None:
+    canonical = Box(100, 50, 40, 60)
+    drawn = Box(100 + 0.1 * 40, 50 - 0.2 * 60, 40 * 1.5, 60 * 0.5)
+    undone = Calibration(width=1.5, height=0.5, dx=0.1, dy=-0.2).canonical(drawn)
+    for name in ("x", "y", "width", "height"):
+        assert getattr(undone, name) == pytest.approx(getattr(canonical, name))
+
+
+def test_no_calibration_changes_nothing() -> None:
+    assert Calibration().canonical(Box(1, 2, 3, 4)) == Box(1, 2, 3, 4)
+
+
+def test_an_unknown_detector_is_refused_with_the_names_of_the_known() -> None:
+    with pytest.raises(FacesError, match="--faces haar: unknown; choose auto, yunet, hog"):
+        open_finder("haar")
+
+
+def test_where_torch_keeps_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert checkpoints_folder() == Path("/cache/torch/hub/checkpoints")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert checkpoints_folder() == Path.home() / ".cache/torch/hub/checkpoints"
+    monkeypatch.setenv("TORCH_HOME", "/torch")
+    assert checkpoints_folder() == Path("/torch/hub/checkpoints")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
+    notes: list[str] = []
+    finder = open_finder("auto", notes=notes)
+    assert finder.name == "HOG"
+    assert len(finder.find(portrait)) == 1
+    assert len(notes) == 1
+    assert "HOG" in notes[0]
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_detector_that_was_asked_for_is_not_replaced() -> None:
+    assert not is_ready("yunet")
+    with pytest.raises(FacesError, match=r"^--faces yunet: .*refused.*; or use --faces hog$"):
+        open_finder("yunet")
+
+
+def test_a_detector_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(FacesError, match=r"dlib.*reinstall avsync"):
+        open_finder("hog")
+
+
+def test_hog_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert is_ready("hog")
+    assert not is_ready("yunet")
+
+
+def test_no_face_gives_no_box() -> None:
+    assert open_finder("hog").find(np.full((120, 160, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize("name", ["yunet", "blazeface"])
+def test_detectors_agree_on_the_face(
+    portrait: NDArray[np.uint8],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if not TORCH_HOME.is_dir():
+        pytest.skip("needs the files of YuNet and BlazeFace")
+    monkeypatch.setenv("TORCH_HOME", str(TORCH_HOME))
+    assert is_ready(name)
+    for scale in (1.0, 0.5):
+        picture = np.asarray(
+            cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        )
+        (ours,), (theirs,) = open_finder(name).find(picture), open_finder("hog").find(picture)
+        size = max(theirs.width, theirs.height)  # what crops are measured in
+        assert max(ours.width, ours.height) == pytest.approx(size, rel=0.2)
+        assert math.hypot(ours.x - theirs.x, ours.y - theirs.y) < 0.1 * size
+    assert capfd.readouterr() == ("", "")

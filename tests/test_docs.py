@@ -1,0 +1,54 @@
+"""The README tells of every command, option and file there is, and of no other."""
+
+import re
+
+import pytest
+import typer.main
+from conftest import REPOSITORY
+
+import avsync
+from avsync.cli import app
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+GROUP = typer.main.get_command(app)
+COMMANDS = {**GROUP.commands, **GROUP.commands["weights"].commands}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_explained(name: str) -> None:
+    assert f"`avsync {name}`" in README or f"`{name}`" in README
+    assert COMMANDS[name].help
+
+
+@pytest.mark.parametrize("name", ["detect", "train"])
+def test_every_option_is_explained(name: str) -> None:
+    section = README.split(f"### `avsync {name}`")[1].split("\n##")[0]
+    for parameter in COMMANDS[name].params:
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            assert any(f"`{option}" in section for option in parameter.opts), parameter.opts
+            assert parameter.help, parameter.opts
+
+
+def test_no_option_is_invented() -> None:
+    known = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
+    known |= {"--version", "--install-completion"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
+
+
+def test_the_map_is_the_folder() -> None:
+    listed = set(re.findall(r"^      (\w+)\.py ", README, re.MULTILINE))
+    present = {path.stem for path in (REPOSITORY / "avsync").glob("*.py")}
+    assert listed == {name for name in present if not name.startswith("__")}
+
+
+def test_public_names_are_those_of_all() -> None:
+    assert avsync.__all__ == sorted(avsync.__all__)
+    for name in avsync.__all__:
+        assert getattr(avsync, name) is not None
+
+
+def test_the_version_is_the_packages() -> None:
+    import tomllib
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["version"] == avsync.__version__

@@ -1,0 +1,128 @@
+"""The answer's forms: what a person reads and what a program reads."""
+
+import csv
+import json
+
+import pytest
+
+from avsync.errors import UsageError
+from avsync.report import (
+    COLUMNS,
+    STANDARDS,
+    Segment,
+    SyncReport,
+    Tolerance,
+    TrackSummary,
+    UpstreamScores,
+    csv_line,
+    to_row,
+)
+
+LATE = SyncReport(
+    path="talk, one.mp4",
+    status="ok",
+    offset_ms=-120.0,
+    confidence=0.981,
+    uncertainty_ms=8.0,
+    min_distance=0.9,
+    median_minus_min=0.2,
+    segments=(Segment(0.0, 62.0, -120.0),),
+    tracks=(TrackSummary(0.0, 62.0, (10, 20, 100, 120), 1.0),),
+    duration_seconds=62.0,
+    speech_seconds=61.0,
+    detector="YuNet",
+    weights="default",
+)
+UNSURE = SyncReport(path="a.mp4", status="undetermined", reasons=("the sound is silent",))
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "words"),
+    [
+        (-120.0, "sound is 120 ms late, 3.0 frames"),
+        (120.4, "sound is 120 ms early, 3.0 frames"),
+        (0.2, "sound is in step (0 ms), 0.0 frames"),
+    ],
+)
+def test_text_says_the_direction_in_words(offset_ms: float, words: str) -> None:
+    report = SyncReport("a.mp4", "ok", offset_ms, confidence=0.9, uncertainty_ms=5.0)
+    assert words in report.to_text()
+
+
+def test_text_says_how_sure_and_on_what_ground() -> None:
+    text = LATE.to_text()
+    for words in (
+        "talk, one.mp4",
+        "confidence 98 %",
+        "+-8 ms",
+        "61.0 s of speech on one face",
+        "default weights, YuNet faces",
+        "play the sound 120 ms earlier",
+    ):
+        assert words in text
+
+
+def test_text_of_an_early_sound_says_to_play_it_later() -> None:
+    report = SyncReport("a.mp4", "ok", 80.0, confidence=0.9, uncertainty_ms=5.0)
+    assert "play the sound 80 ms later" in report.to_text()
+
+
+def test_text_of_an_undetermined_file_names_the_reason_and_no_offset() -> None:
+    text = UNSURE.to_text()
+    assert "cannot tell: the sound is silent" in text
+    assert "late" not in text and "early" not in text
+
+
+def test_json_has_the_documented_fields_and_plain_numbers() -> None:
+    fields = json.loads(LATE.to_json())
+    assert fields["path"] == "talk, one.mp4"
+    assert (fields["status"], fields["offset_ms"], fields["offset_frames"]) == ("ok", -120.0, -3.0)
+    assert fields["segments"] == [{"start_seconds": 0.0, "end_seconds": 62.0, "offset_ms": -120.0}]
+    assert fields["tracks"][0]["box"] == [10, 20, 100, 120]
+    assert "lse_d" not in fields
+
+
+def test_json_of_upstream_scores_is_flat() -> None:
+    scored = SyncReport("a.mp4", "ok", 120.0, upstream=UpstreamScores(5.353, 10.021, 3))
+    fields = json.loads(scored.to_json())
+    assert (fields["lse_d"], fields["lse_c"], fields["upstream_offset_frames"]) == (
+        5.353,
+        10.021,
+        3,
+    )
+    assert "LSE-D 5.353, LSE-C 10.021, AV offset 3 frames" in scored.to_text()
+
+
+def test_json_survives_a_file_name_that_is_no_text() -> None:
+    name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
+    line = SyncReport(name, "error", reasons=("no such file",)).to_json()
+    assert line.isascii()
+    assert json.loads(line)["path"] == name
+
+
+def test_csv_lines_read_back() -> None:
+    lines = [csv_line(COLUMNS), csv_line(to_row(LATE)), csv_line(to_row(UNSURE))]
+    late, unsure = csv.DictReader(lines)
+    assert (late["path"], late["offset_ms"], late["offset_frames"]) == (
+        "talk, one.mp4",
+        "-120.0",
+        "-3.0",
+    )
+    assert (unsure["status"], unsure["offset_ms"]) == ("undetermined", "")
+    assert unsure["reasons"] == "the sound is silent"
+
+
+@pytest.mark.parametrize(
+    ("name", "early_ms", "late_ms"),
+    [("ebu-r37", 40, 60), ("itu-bt1359", 45, 125), ("atsc-is191", 15, 45), ("20/30.5", 20, 30.5)],
+)
+def test_tolerances_are_asymmetrical(name: str, early_ms: float, late_ms: float) -> None:
+    tolerance = Tolerance.of(name)
+    assert tolerance.allows(early_ms) and not tolerance.allows(early_ms + 1)
+    assert tolerance.allows(-late_ms) and not tolerance.allows(-late_ms - 1)
+
+
+@pytest.mark.parametrize("text", ["", "40", "a/b", "-1/2", "1/2/3", "ebu"])
+def test_a_tolerance_that_is_none_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match=next(iter(STANDARDS))):
+        Tolerance.of(text)
