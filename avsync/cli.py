@@ -6,9 +6,6 @@ Exit status: 0 every file determined (and inside --tolerance) - 1 some file fail
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,29 +14,10 @@ from typer.core import TyperGroup
 
 from avsync import __version__
 from avsync.batch import detect_all, find_media
+from avsync.console import Exit, Form, progress_bar, write_reports
 from avsync.detect import DetectOptions
-from avsync.downloads import Progress
 from avsync.errors import AvsyncError, UsageError
-from avsync.report import COLUMNS, SyncReport, Tolerance, csv_line, to_row
-
-
-class Exit(IntEnum):
-    """What the exit status says."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    UNDETERMINED = 3
-    OUTSIDE_TOLERANCE = 4
-
-
-class Form(StrEnum):
-    """How reports are written."""
-
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
+from avsync.report import Tolerance
 
 
 class _Group(TyperGroup):
@@ -127,9 +105,9 @@ def detect(
     names = list(inputs)
     paths = find_media(names, sys.stdin)
     alone = len(names) == 1 and names[0] != "-" and not os.path.isdir(names[0])
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         reports = detect_all(paths, options, progress)
-        worst = _write(_noted(reports, form), form, allowed, alone)
+        worst = write_reports(reports, form, allowed, alone)
     raise typer.Exit(worst)
 
 
@@ -172,7 +150,7 @@ def train(
         start=start,
     )
     recipe = Recipe(tuple(data), output, options, hold_out, clean_with, cache, jobs)
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         run(recipe, progress, lambda line: print(line, file=sys.stderr))
 
 
@@ -221,7 +199,7 @@ def weights_fetch(
 
     if name != "syncnet_v2":
         raise UsageError(f"{name}: only syncnet_v2 is fetched; default comes with avsync")
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         path = weights.fetch_syncnet_v2(progress)
     print(path)
 
@@ -264,79 +242,3 @@ def _similarity(text: str) -> Any:
     if text not in ("cosine", "inverse-distance"):
         raise UsageError(f"--similarity {text}: choose cosine or inverse-distance")
     return text
-
-
-def _noted(reports: Iterable[SyncReport], form: Form) -> Iterator[SyncReport]:
-    """Pass reports on; errors are said on stderr, too."""
-    for report in reports:
-        if report.status == "error":
-            print(f"avsync: {'; '.join(report.reasons)}", file=sys.stderr)
-        yield report
-
-
-def _write(
-    reports: Iterator[SyncReport], form: Form, allowed: Tolerance | None, alone: bool
-) -> Exit:
-    """Write each report as soon as it is known; returns the exit status."""
-    worst, kept = Exit.OK, []
-    if form is Form.CSV:
-        print(csv_line(COLUMNS), flush=True)
-    for report in reports:
-        worst = _worse(worst, _status_of(report, allowed))
-        if form is Form.JSON:
-            kept.append(report)
-        elif form is Form.JSONL:
-            print(report.to_json(), flush=True)
-        elif form is Form.CSV:
-            print(csv_line(to_row(report)), flush=True)
-        elif report.status != "error":
-            print(report.to_text(), flush=True)
-    if form is Form.JSON:
-        import json
-
-        objects = [report.to_dict() for report in kept]
-        print(json.dumps(objects[0] if alone and objects else objects, indent=2))
-    return worst
-
-
-def _status_of(report: SyncReport, allowed: Tolerance | None) -> Exit:
-    if report.status == "error":
-        return Exit.FAILED
-    if report.offset_ms is None:
-        return Exit.UNDETERMINED
-    if allowed and not allowed.allows(report.offset_ms):
-        return Exit.OUTSIDE_TOLERANCE
-    return Exit.OK
-
-
-def _worse(a: Exit, b: Exit) -> Exit:
-    order = (Exit.OK, Exit.OUTSIDE_TOLERANCE, Exit.UNDETERMINED, Exit.FAILED)
-    return max(a, b, key=order.index)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """A progress bar on stderr, where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda what, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
-
-    bars = Bars(
-        *Bars.get_default_columns()[:-1],
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    tasks: dict[str, Any] = {}
-
-    def show(what: str, done: float, total: float | None) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    with bars:
-        yield show

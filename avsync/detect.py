@@ -9,7 +9,7 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avsync.downloads import Progress, silent
 from avsync.errors import UsageError
@@ -66,7 +66,7 @@ def detect(
     verdict = judge(
         os.fspath(path),
         seen,
-        Calibration.of(weights.calibration),
+        Calibration.of(weights.calibration or _borrowed_calibration(warnings)),
         options.max_offset_seconds,
         options.upstream_scoring,
     )
@@ -78,6 +78,15 @@ def load_weights(options: DetectOptions) -> "Weights":
     from avsync import weights
 
     return weights.load(options.weights, device_of(options.device))
+
+
+def _borrowed_calibration(warnings: list[str]) -> dict[str, Any]:
+    """The default weights' own: what evidence is made of has no scale, so that it can serve."""
+    from avsync import weights
+
+    warnings.append("confidence is calibrated for the default weights, not for these")
+    calibration: dict[str, Any] = weights.read_header(weights.find("default"))["calibration"]
+    return calibration
 
 
 def device_of(wanted: str) -> str:

@@ -1,8 +1,10 @@
 """Fetch a file once: with progress, a checksum, and nothing half-written left behind."""
 
 import hashlib
+import http.client
 import os
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,9 +64,12 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path
             )
         Path(temporary).chmod(0o644)
         os.replace(temporary, target)
-    except OSError as error:
-        cause = getattr(error, "reason", None) or error.strerror or error
-        raise DownloadError(f"{remote.name}: cannot fetch it: {cause}; {by_hand}") from error
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
+        cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        words = " ".join(str(cause).split())  # a server's own may have several lines
+        raise DownloadError(f"{remote.name}: cannot fetch it: {words}; {by_hand}") from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -80,4 +85,6 @@ def _copy(remote: RemoteFile, write: Callable[[bytes], int], progress: Progress)
             write(chunk)
             done += len(chunk)
             progress(f"downloading {remote.name}", done, total)
+    if total and done != total:  # http.client takes a lost connection for the end
+        raise OSError(f"connection lost after {done} of {total} bytes")
     return digest.hexdigest()

@@ -5,6 +5,7 @@ smoothed; a shot change ends all tracks. Frames leave with a delay of about a se
 smoothing and the bridging of short gaps look ahead: that delay is all that is held in memory.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -51,9 +52,10 @@ class _Track:
 
     def box_at(self, index: int) -> Box:
         """Local linear fit through median-filtered boxes: follows a moving head without lag."""
-        near = [i for i, t in enumerate(self.times) if abs(t - index) <= SMOOTHING]
-        if not near:  # in a long gap
-            near = [int(np.argmin([abs(t - index) for t in self.times]))]
+        first = bisect_left(self.times, index - SMOOTHING)
+        near = range(first, bisect_right(self.times, index + SMOOTHING))
+        if not near:  # in the middle of a gap: hold the last box
+            near = range(max(0, first - 1), max(1, first))
         times = np.array([self.times[i] - index for i in near], float)
         values = np.array([self._median(i) for i in near])
         weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)

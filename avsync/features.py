@@ -86,7 +86,7 @@ def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
         samples = np.concatenate([carry, chunk])
         # Pre-emphasis looks one sample back: one hop of the past is kept, and its vector dropped.
         count = (len(samples) - WINDOW_SAMPLES) // HOP_SAMPLES + 1
-        if count < 2:
+        if count < (1 if fresh else 2):
             carry = samples
             continue
         used = samples[: (count - 1) * HOP_SAMPLES + WINDOW_SAMPLES]

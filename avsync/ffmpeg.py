@@ -5,6 +5,7 @@ with stdin closed, so that ffmpeg cannot eat the list a shell loop is reading fr
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections import deque
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from avsync.errors import MediaError, ToolMissingError
 
+INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
 
@@ -79,6 +81,20 @@ def version() -> str:
     return " ".join(done.stdout.split()[:3])
 
 
+def first_stamp_seconds(path: str | os.PathLike[str], index: int) -> float | None:
+    """Time stamp of the first packet of a stream; None where it has none.
+
+    Newer versions say it in their banner, older ones do not.
+    """
+    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-copyts", "-i", input_url(path)]
+    argv += ["-map", f"0:{index}", "-c", "copy", "-frames", "1"]
+    argv += ["-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+    base = re.search(rb"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
+    packet = re.search(rb"^0, *-?\w+, *(-?\d+),", done.stdout, re.MULTILINE)
+    return int(packet[1]) * int(base[1]) / int(base[2]) if base and packet else None
+
+
 def read_chunks(
     stream: Any, chunk_bytes: int, path: str | os.PathLike[str], warnings: list[str] | None = None
 ) -> Iterator[bytes]:
@@ -88,8 +104,9 @@ def read_chunks(
     appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
     ends with the iterator, also when that is closed early.
     """
+    argv = command(stream, "-loglevel", "error")
     process = subprocess.Popen(
-        command(stream, "-loglevel", "error"),
+        [input_url(path) if part == INPUT else part for part in argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -61,14 +61,14 @@ class _Compared:
 def judge(
     path: str,
     seen: Seen,
-    calibration: Calibration | None,
+    calibration: Calibration,
     max_offset_seconds: float,
     upstream_scoring: bool = False,
 ) -> SyncReport:
     """Compare picture and sound, choose the speaker, find the offset, and say how sure it is."""
     compared = _compare(seen, round(max_offset_seconds * STEPS_PER_SECOND))
     offset = compared.offset
-    confidence = _confidence(offset, calibration)
+    confidence = round(calibration.confidence(offset.evidence), 4) if offset else None
     speech_seconds = _speech_seconds(compared)
     reasons = _reasons(compared, confidence, speech_seconds, max_offset_seconds)
     summaries = _summaries(compared)
@@ -100,15 +100,6 @@ def _compare(seen: Seen, max_shift: int) -> _Compared:
     sums = np.concatenate([s.sums[c] for s, c in zip(stretches, chosen, strict=True)])
     counts = np.concatenate([s.counts[c] for s, c in zip(stretches, chosen, strict=True)])
     return _Compared(seen, stretches, chosen, find_offset(sums, counts))
-
-
-def _confidence(offset: Offset | None, calibration: Calibration | None) -> float | None:
-    """Without calibration (weights of another program) the agreement of stretches must do."""
-    if offset is None:
-        return None
-    if calibration is None:
-        return round(offset.agreement, 4)
-    return round(calibration.confidence(offset.evidence), 4)
 
 
 def _speech_seconds(compared: _Compared) -> float:

@@ -21,13 +21,21 @@ from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
 
+# The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
+# the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
+# A frame after a long pause is left alone: what stood so long was a still, to be held to its end.
+STILL_SECONDS = 0.12
+NEAREST_FRAME = (
+    f"PTS+if(lt(T-PREV_INT,{STILL_SECONDS}),{0.5 / FRAMES_PER_SECOND}-(T-PREV_INT)/2,0)/TB"
+)
+
 _STREAM = re.compile(r"^\s*Stream #0:(\d+).*?: (Video|Audio): (.*)$")
 _SIZE = re.compile(r"[ ,](\d{1,5})x(\d{1,5})[ ,\[]")
 _PIXEL_ASPECT = re.compile(r"\[?SAR (\d+):(\d+)")
 _FRAME_RATE = re.compile(r"([\d.]+)(k?) fps")
 _BASE_RATE = re.compile(r"([\d.]+)(k?) tbr")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
-_DURATION = re.compile(r"Duration: (\d+):(\d+):([\d.]+)(?:, start: (-?[\d.]+))?")
+_DURATION = re.compile(r"Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class MediaInfo:
 
     path: Path
     duration_seconds: float | None  # None where the container does not say
-    start_seconds: float  # earliest time stamp of the container: our time zero
+    start_seconds: float  # our time zero: the container's earliest stamp, or up to 40 ms before
     video: VideoStream | None
     audio: AudioStream | None
     has_cover_art: bool  # a still picture that is no video
@@ -90,9 +98,10 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
         elif kind == "Video" and video is None:
             video = _video_stream(index, rest)
     duration, start = _times(text)
+    if video is not None:
+        start = _zero_on_frame_grid(start, ffmpeg.first_stamp_seconds(path, video.index))
     if video is None and audio is None and not has_cover_art:
-        words = [line for line in text.splitlines() if line.startswith(("[", "Error", "file:"))]
-        raise MediaError(f"{path}: not a media file that ffmpeg can read: {_said(words, path)}")
+        raise MediaError(f"{path}: not a media file that ffmpeg can read: {_cause(text, path)}")
     return MediaInfo(path, duration, start, video, audio, has_cover_art)
 
 
@@ -104,9 +113,9 @@ def read_frames(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[
     """
     video, _ = info.require_both()
     width, height = decoded_size(video)
-    source = ffmpeg.builder().input(ffmpeg.input_url(info.path), copyts=None)[str(video.index)]
+    source = ffmpeg.builder().input(ffmpeg.INPUT, copyts=None)[str(video.index)]
     stream = (
-        source.filter("setpts", f"PTS+({_nearest_frame_shift_seconds(video):.6f})/TB")
+        source.filter("setpts", NEAREST_FRAME)
         .filter("fps", FRAMES_PER_SECOND, start_time=info.start_seconds)
         .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
         .output("pipe:", format="rawvideo", pix_fmt="bgr24")
@@ -124,11 +133,14 @@ def read_samples(info: MediaInfo, warnings: list[str] | None = None) -> Iterator
     Raises MediaError where nothing can be decoded.
     """
     _, audio = info.require_both()
-    source = ffmpeg.builder().input(ffmpeg.input_url(info.path), copyts=None)[str(audio.index)]
-    first = round(info.start_seconds * SAMPLE_RATE)
-    # `async=1` fills and cuts by time stamps; a late start becomes leading silence by `first_pts`.
-    stream = source.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": first}).output(
-        "pipe:", format="s16le", acodec="pcm_s16le", ac=1
+    source = ffmpeg.builder().input(ffmpeg.INPUT, copyts=None)[str(audio.index)]
+    # `async=1` fills and cuts by time stamps, from 20 ms on; a late start becomes leading silence
+    # by `first_pts`. That counts in samples of the source, so 0 is the only value to be relied on.
+    filling = {"async": 1, "min_hard_comp": 0.02, "first_pts": 0}
+    stream = (
+        source.filter("asetpts", f"PTS-({info.start_seconds:.6f})/TB")
+        .filter("aresample", SAMPLE_RATE, **filling)
+        .output("pipe:", format="s16le", acodec="pcm_s16le", ac=1)
     )
     for chunk in ffmpeg.read_chunks(stream, SAMPLES_PER_CHUNK * 2, info.path, warnings):
         yield np.frombuffer(chunk[: len(chunk) // 2 * 2], "<i2")
@@ -140,16 +152,15 @@ def decoded_size(video: VideoStream) -> tuple[int, int]:
     return max(2, round(video.width * scale)), max(2, round(video.height * scale))
 
 
-def _nearest_frame_shift_seconds(video: VideoStream) -> float:
-    """Shift that makes the fps filter take the nearest source frame at any source rate.
+def _zero_on_frame_grid(start: float, first_frame: float | None) -> float:
+    """Time zero: the container's start, or just before it, so that the first frame is on the grid.
 
-    The filter shows at time t the last frame stamped before t + 20 ms. With frames D apart that is
-    on average 20 ms - D/2 too late a picture: 12 ms at 60 fps. Moving the stamps by as much
-    cures it, and is nothing at 25 fps.
+    A picture at 25 fps that starts off the 40-ms grid would be put out by up to 20 ms all through.
     """
-    if not video.frames_per_second:
-        return 0.0
-    return (1 / FRAMES_PER_SECOND - 1 / video.frames_per_second) / 2
+    if first_frame is None:
+        return start
+    grid = 1_000_000 // FRAMES_PER_SECOND  # microseconds, so that nothing is lost to rounding
+    return start - (round(start * 1e6) - round(first_frame * 1e6)) % grid / 1e6
 
 
 def _streams(text: str) -> list[tuple[int, str, str]]:
@@ -184,10 +195,16 @@ def _times(text: str) -> tuple[float | None, float]:
     found = _DURATION.search(text)
     if found is None:
         return None, 0.0
-    duration = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
-    return duration, float(found[4] or 0.0)
+    start = float(found[4] or 0.0)
+    if found[1] is None:  # a recording that was never closed
+        return None, start
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]), start
 
 
-def _said(words: list[str], path: Path) -> str:
-    text = ffmpeg.last_words(words[-1:])
-    return re.sub(r"^\[[^]]*\] ", "", text).replace(f"file:{path}: ", "")
+def _cause(text: str, path: Path) -> str:
+    """Why ffmpeg could not open a file: what a reader of the format said, else in general."""
+    lines = text.splitlines()
+    special = [line for line in lines if line[:1] == "[" and "Error opening" not in line]
+    general = [line for line in lines if line.startswith(("Error", "file:"))]
+    words = ffmpeg.last_words((special or general)[-1:])
+    return re.sub(r"^\[[^]]*\] ", "", words).replace(f"file:{path}: ", "")

@@ -66,10 +66,8 @@ class Calibration:
     intercept: float
 
     @classmethod
-    def of(cls, stored: dict[str, Any]) -> "Calibration | None":
-        """As a weights file has it; None where it was never calibrated."""
-        if not stored:
-            return None
+    def of(cls, stored: dict[str, Any]) -> "Calibration":
+        """As a weights file has it."""
         return cls(tuple(stored["coefficients"]), float(stored["intercept"]))
 
     def confidence(self, evidence: tuple[float, ...]) -> float:
@@ -81,7 +79,7 @@ class Calibration:
 
 
 def compare(
-    video: NDArray[Any], audio: NDArray[Any], first_frame: int, max_shift: int
+    video: NDArray[np.float32], audio: NDArray[np.float32], first_frame: int, max_shift: int
 ) -> Stretches:
     """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` steps away.
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ UPPER_EDGE, LOWER_EDGE = 2.6, 10.0  # lip edges below that line, where they are 
 CHIN_Y = 176.0
 LIPS_MEET = 0.45  # of the way from the upper edge to the lower
 UNSMILE = 3.0  # the corners of the smile come down by so much
-WIDEST_GAP = 13.0  # between the lips
+WIDEST_GAP = 8.5  # between the lips
 ZOOM = 1.05  # the portrait overlaps the picture, as the head sways
 
 MOUTH_DARK = (26.0, 20.0, 48.0)  # BGR
@@ -40,7 +41,8 @@ VOWEL_BAND = (350, 1500)  # Hz: the louder, the wider a mouth is open
 COLOUR_BAND = (350, 3500)  # Hz: its centroid is low where lips are rounded, high where spread
 FFT_SAMPLES, FFT_HOP = 400, 80  # 25 ms, 5 ms
 SMOOTHING_STEPS = 11  # 55 ms of them: lips are no faster
-OPENING_RANGE_DB = 24.0  # below the loudest vowel, at which the mouth is shut
+MOUTH_LEADS_SECONDS = 0.035  # as real lips do: they are on their way before they are heard
+OPENING_RANGE_DB = 18.0  # below the loudest vowel, at which the mouth is shut
 
 FLASH_SECONDS = 0.2  # of each flash and each beep
 FLASH_PERIOD_SECONDS = 0.517  # at odds with every usual frame rate, so that all phases occur
@@ -65,7 +67,7 @@ def frames(
     seconds: float,
     size: tuple[int, int] = (640, 360),
 ) -> Iterator[NDArray[np.uint8]]:
-    """The portrait speaking 16 kHz mono `samples`: (height, width, 3) BGR, `size` as (width, height).
+    """The portrait speaking 16 kHz mono `samples`, (height, width, 3) BGR; `size`: width, height.
 
     Each frame shows the mouth as it is in the middle of the time for which the frame is shown.
     """
@@ -79,7 +81,7 @@ def frames(
 
 
 def mouth_shapes(
-    samples: NDArray[np.int16], times: NDArray[np.float64]
+    samples: NDArray[np.int16], times: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How open (0..1) and how spread (-1 rounded, 1 spread) a mouth is at `times` in seconds."""
     padded = np.pad(samples.astype(np.float32), FFT_SAMPLES // 2)
@@ -93,7 +95,7 @@ def mouth_shapes(
     decibels = 10 * np.log10(np.maximum(loudness / loudest, 1e-6))
     opening = _smooth(np.clip(1 + decibels / OPENING_RANGE_DB, 0, 1))
     spread = np.clip((moment / np.maximum(total, 1.0) - 900) / 500, -1, 1) * np.sqrt(opening)
-    step_times = np.arange(len(pieces)) * FFT_HOP / SAMPLE_RATE
+    step_times = np.arange(len(pieces)) * FFT_HOP / SAMPLE_RATE - MOUTH_LEADS_SECONDS
     return (
         np.interp(times, step_times, opening, right=0),
         np.interp(times, step_times, spread, right=0),
@@ -185,7 +187,7 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _portrait_pixels(size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each pixel of the picture, the x and y in the portrait that it shows: the face central."""
+    """The x and y in the portrait that each pixel of the picture shows: the face is central."""
     height, width = portrait().shape[:2]
     scale = ZOOM * max(size[0] / width, size[1] / height)
     x = (np.arange(size[0]) + 0.5 - size[0] / 2) / scale + (width - 1) / 2
@@ -239,7 +241,7 @@ def _mouth(
     return source_x, source_y.astype(np.float32), dark.astype(np.float32)
 
 
-def _ease(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _ease(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+    t = np.clip(x, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))

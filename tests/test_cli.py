@@ -148,7 +148,9 @@ def _bad_files(folder: Path, late: Path) -> dict[str, Path]:
         ),
         "no face": _make(folder / "grey.mp4", *GREY, *_tone(), "-t", "3"),
         "short": _make(folder / "short.mp4", "-i", str(late), "-t", "0.3"),
-        "small face": _make(folder / "small.mp4", "-i", str(late), "-vf", "scale=96:54,pad=640:360"),
+        "small face": _make(
+            folder / "small.mp4", "-i", str(late), "-vf", "scale=96:54,pad=640:360"
+        ),
     }  # fmt: skip
 
 

@@ -92,9 +92,11 @@ def test_the_real_clip(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_upstream_scoring_of_the_generated_checkpoint(shared: Path, tmp_path: Path) -> None:
-    from syncnet_checkpoint import write_checkpoint
+    import torch
+    from syncnet_checkpoint import checkpoint
 
-    path = write_checkpoint(tmp_path / "syncnet.pth")
+    path = tmp_path / "syncnet.pth"
+    torch.save(checkpoint(), path)
     options = avsync.DetectOptions(weights=str(path), cropped=True, upstream_scoring=True)
     report = avsync.detect(shared / "clips" / "example.avi", options)
     assert report.upstream is not None

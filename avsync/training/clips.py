@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,7 +122,8 @@ def prepare(
     cache.mkdir(parents=True, exist_ok=True)
     wide = replace(geometry, side=geometry.side * MARGIN, pixels=round(geometry.pixels * MARGIN))
     missing = [s for s in sources if not _cached(s, wide, cache).exists()]
-    with ProcessPoolExecutor(jobs) as pool:
+    # One thread each: workers that all use all cores stand in each other's way.
+    with ProcessPoolExecutor(jobs, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         work = pool.map(_prepare_one, missing, [wide] * len(missing), [cache] * len(missing))
         for done, _ in enumerate(work, 1):
             progress("preparing clips", done, len(missing))

@@ -9,7 +9,8 @@ from avsync import weights
 from avsync.downloads import Progress
 from avsync.errors import DataError
 from avsync.model import DEFAULT_CONFIG
-from avsync.training.clean import clean
+from avsync.timebase import FRAME_MS
+from avsync.training.clean import NEAR_MS, clean
 from avsync.training.clips import Clip, find_sources, prepare
 from avsync.training.train import TrainOptions, train
 
@@ -46,7 +47,10 @@ def run(recipe: Recipe, progress: Progress, say: Callable[[str], None]) -> None:
         "cleaned_with": recipe.clean_with and weights.find(recipe.clean_with).name,
         "held_out_speakers": sorted({clip.source.speaker for clip in held_out}),
     }
-    train(learning, held_out, recipe.output, recipe.options, provenance, progress, say)
+    tolerance_ms = FRAME_MS if recipe.clean_with else NEAR_MS
+    train(
+        learning, held_out, recipe.output, recipe.options, provenance, tolerance_ms, progress, say
+    )
 
 
 def split(clips: list[Clip], speakers: set[str]) -> tuple[list[Clip], list[Clip]]:

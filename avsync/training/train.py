@@ -16,6 +16,7 @@ from avsync import weights
 from avsync.downloads import Progress, silent
 from avsync.errors import DataError, WeightsError
 from avsync.model import DEFAULT_CONFIG, DefaultStreams
+from avsync.timebase import FRAME_MS
 from avsync.training.batches import Batch, Batches, sounds_of
 from avsync.training.calibrate import calibrate
 from avsync.training.clips import Clip
@@ -57,11 +58,13 @@ def train(
     output: Path,
     options: TrainOptions,
     provenance: dict[str, Any],
+    tolerance_ms: float = FRAME_MS,
     progress: Progress = silent,
     report: Any = print,
 ) -> Accuracy | None:
     """Train the default network, write its weights to `output`, return its accuracy.
 
+    Confidence is calibrated on `held_out`: an answer is right within `tolerance_ms`.
     A checkpoint beside `output` lets a run that was killed go on where it was; it is removed
     when the weights are written. Raises DataError where there is nothing to learn from.
     """
@@ -99,7 +102,7 @@ def train(
         "options": asdict(options),
         "accuracy": asdict(measured) if measured else None,
     }
-    calibration = calibrate(state.streams, held_out) if held_out else {}
+    calibration = calibrate(state.streams, held_out, tolerance_ms) if held_out else {}
     weights.save(output, state.streams.config, state.streams.state_dict(), calibration, facts)
     checkpoint.unlink(missing_ok=True)
     return measured
