@@ -128,12 +128,12 @@ def _reasons(
     face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in seen.tracks)
     if face < MIN_FACE_PIXELS:
         return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
-    if not seen.sounding.any():
-        return ("the sound is silent",)
     windows = sum(int(s.counts[c].max(axis=1).sum()) for s, c in _pairs(compared))
     if windows < MIN_WINDOWS or offset is None:
         shown = windows / FRAMES_PER_SECOND
         return (f"too short: a face with sound is seen for {shown:.1f} s only",)
+    if not seen.sounding.any():
+        return ("the sound is silent",)
     if speech_seconds < MIN_SPEECH_SECONDS:
         return (f"sound is heard for {speech_seconds:.1f} s only while a face is seen",)
     if offset.at_edge:

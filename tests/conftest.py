@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Small networks on small clips: more threads than one only stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -271,9 +271,6 @@ def test_confidence_is_the_logistic_function_of_the_evidence() -> None:
         calibration.confidence((1.0,))
 
 
-def test_weights_without_calibration_have_none() -> None:
-
-
 @pytest.mark.parametrize("early_by_frames", [-5, 0, 3])
 def test_upstream_scoring_has_the_same_sign(early_by_frames: int) -> None:
     pictures, sounds = clip(100, -early_by_frames * STEPS_PER_FRAME)

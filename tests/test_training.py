@@ -62,7 +62,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(clips, [], parts, _options(), {}, kill)
+        train(clips, [], parts, _options(), {}, progress=kill)
     assert not parts.exists() and parts.with_suffix(".checkpoint").exists()
     train(clips, [], parts, _options(), {})
     assert _same(whole, parts)
@@ -77,7 +77,7 @@ def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(clips, [], output, _options(), {}, kill)
+        train(clips, [], output, _options(), {}, progress=kill)
     with pytest.raises(DataError, match="other options"):
         train(clips, [], output, _options(seed=1), {})
 

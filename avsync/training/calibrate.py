@@ -1,8 +1,8 @@
 """How sure an answer is: logistic regression of "right within 40 ms" on its evidence.
 
 Measured on clips that were not trained on.
-Each clip is tried at several lengths, with its sound moved by a known amount, and with the sound of
-somebody else, for which every answer is wrong.
+Each clip is tried at several lengths and search ranges, amid other people's sound, its own moved by
+a known amount or replaced by somebody else's, for which every answer is wrong.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from avsync.model import DefaultStreams
 from avsync.offset import Calibration, Offset, compare, find_offset
-from avsync.timebase import FRAME_MS, STEPS_PER_SECOND
+from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
 from avsync.training.clean import EmbeddedClip, embed_clip
 from avsync.training.clips import Clip
 
 LENGTHS = (25, 50, 100, 200, 400)  # windows
-TRIES = 3  # of each clip at each length
+REACHES_SECONDS = (1, 1, 3, 10)  # searches of each clip at each length
 REACH_FRAMES = 20  # sound is moved by up to so much
 MISMATCHED_SHARE = 0.25
 RIDGE = 1e-3
+Embedded = NDArray[np.float32]
 Example = tuple[tuple[float, ...], bool]  # evidence, right
 
 
@@ -71,26 +72,56 @@ def _examples(
         for length in LENGTHS:
             if length > 1.5 * len(clip.video) and length != LENGTHS[0]:
                 break
-            for _ in range(TRIES):
+            for reach_seconds in REACHES_SECONDS:
                 stranger = rng.random() < MISMATCHED_SHARE
-                sound = clips[_another(number, len(clips), rng)] if stranger else clip
-                found = _try(clip, sound.audio, length, rng)
+                sound = clips[_another(number, len(clips), rng)].audio if stranger else clip.audio
+                sound, lead_frames = _amid_others(sound, clips, reach_seconds, rng)
+                found = _try(clip, sound, lead_frames, length, reach_seconds, rng)
                 if found is not None:
                     offset, moved_ms = found
                     near = abs(offset.offset_ms - moved_ms - truth) <= tolerance_ms
                     yield offset.evidence, near and not stranger
 
 
+def _amid_others(
+    sound: Embedded, clips: Sequence[EmbeddedClip], reach_seconds: int, rng: Generator
+) -> tuple[Embedded, int]:
+    """A sound between other people's, as long as the search reaches, and the frames before it.
+
+    So it is in long videos; a clip on its own has nothing to be confused with beyond its ends. One
+    in three with the shortest reach is left on its own.
+    """
+    if reach_seconds == REACHES_SECONDS[0] and rng.random() < 1 / 3:
+        return sound, 0
+    lead_frames = reach_seconds * FRAMES_PER_SECOND + REACH_FRAMES
+    before, after = (_talk(clips, lead_frames * STEPS_PER_FRAME, rng) for _ in range(2))
+    return np.concatenate([before, sound, after]), lead_frames
+
+
+def _talk(clips: Sequence[EmbeddedClip], steps: int, rng: Generator) -> Embedded:
+    """So many steps of anybody's sound."""
+    parts = [clips[int(rng.integers(len(clips)))].audio for _ in range(3)]
+    while sum(map(len, parts)) < steps:
+        parts.append(clips[int(rng.integers(len(clips)))].audio)
+    return np.concatenate(parts)[:steps]
+
+
 def _try(
-    clip: EmbeddedClip, audio: NDArray[np.float32], length: int, rng: Generator
+    clip: EmbeddedClip,
+    sound: Embedded,
+    lead_frames: int,
+    length: int,
+    reach_seconds: int,
+    rng: Generator,
 ) -> tuple[Offset, float] | None:
     """What is found in part of a clip, and by how many ms its sound was moved (early: positive)."""
     length = min(length, len(clip.video))
     start = int(rng.integers(len(clip.video) - length + 1))
     moved = int(rng.integers(-REACH_FRAMES, REACH_FRAMES + 1))
     # Comparing with the sounds around a later frame is hearing the sound that much earlier.
-    frame = clip.first_frame + start + moved
-    stretches = compare(clip.video[start : start + length], audio, frame, STEPS_PER_SECOND)
+    frame = lead_frames + clip.first_frame + start + moved
+    pictures = clip.video[start : start + length]
+    stretches = compare(pictures, sound, frame, reach_seconds * STEPS_PER_SECOND)
     offset = find_offset(stretches.sums, stretches.counts)
     return None if offset is None or offset.at_edge else (offset, moved * float(FRAME_MS))
 

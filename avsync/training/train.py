@@ -3,7 +3,7 @@
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def train(
     provenance: dict[str, Any],
     tolerance_ms: float = FRAME_MS,
     progress: Progress = silent,
-    report: Any = print,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Accuracy | None:
     """Train the default network, write its weights to `output`, return its accuracy.
 
@@ -95,7 +95,7 @@ def train(
             measured = accuracy(state.streams, held_out) if held_out else None
             loss = sum(losses) / len(losses)
             minutes = (time.monotonic() - started) / 60
-            report(f"step {state.step}  {minutes:.1f} min  loss {loss:.3f}  {measured}")
+            say(f"step {state.step}  {minutes:.1f} min  loss {loss:.3f}  {measured}")
             losses = []
     facts = {
         **provenance,
