@@ -1,10 +1,10 @@
 """Many inputs: folders and lists become files, files become reports; one failure stops nothing."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from avsync.detect import DetectOptions, detect, load_weights
+from avsync.detect import DetectOptions, detect, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, MediaError
 from avsync.report import SyncReport
@@ -49,17 +49,16 @@ def detect_all(
     paths: Iterable[str],
     options: DetectOptions,
     progress: Progress = silent,
-    started: Callable[[str], None] = lambda path: None,
 ) -> Iterator[SyncReport]:
     """A report for each path, as soon as it is known; what fails gets status `error`.
 
-    The weights are loaded once, before the first file. Raises AvsyncError where they cannot be.
+    Weights and face finder are loaded once, before the first file. Raises AvsyncError where they
+    cannot be.
     """
-    weights = load_weights(options)
+    tools = open_tools(options, progress)
     for path in paths:
-        started(path)
         try:
-            yield detect(path, options, weights=weights, progress=progress)
+            yield detect(path, options, tools=tools, progress=progress)
         except AvsyncError as error:
             yield SyncReport(path, "error", reasons=(str(error),))
 

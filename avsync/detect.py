@@ -9,10 +9,10 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
-from avsync.errors import UsageError
+from avsync.errors import ToolMissingError, UsageError
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from avsync.detectors import FaceFinder
     from avsync.judge import Seen
     from avsync.media import MediaInfo
+    from avsync.offset import Calibration
     from avsync.weights import Weights
 
 
@@ -41,52 +43,74 @@ class DetectOptions:
             raise UsageError(f"--max-offset {self.max_offset_seconds:g}: between 0.1 and 3600 s")
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is loaded once for any number of files; made by `open_tools`."""
+
+    weights: "Weights"
+    calibration: "Calibration"
+    finder: "FaceFinder | None"  # None: the picture is a face crop already
+    device: str
+    notes: tuple[str, ...]  # for every report
+
+
 def detect(
     path: str | os.PathLike[str],
     options: DetectOptions | None = None,
     *,
-    weights: "Weights | None" = None,
+    tools: Tools | None = None,
     progress: Progress = silent,
 ) -> SyncReport:
     """Find by how many milliseconds the sound of a talking-face video is out of step.
 
-    `weights` saves loading them again for every file. Returns a report, `undetermined` where the
-    file does not allow an answer. Raises an `AvsyncError` where it cannot be read at all.
+    `tools`, opened with the same options, saves loading them again for every file. Returns a
+    report, `undetermined` where the file does not allow an answer. Raises an `AvsyncError` where
+    it cannot be read at all.
     """
+    _require_opencv()
     from avsync import media
     from avsync.judge import judge
-    from avsync.offset import Calibration
 
     options = options or DetectOptions()
     info = media.probe(path)
     info.require_both()
-    weights = weights or load_weights(options)
-    warnings: list[str] = []
-    seen, detector = _look_and_listen(info, weights, options, progress, warnings)
+    tools = tools or open_tools(options, progress)
+    warnings = list(tools.notes)
+    seen = _look_and_listen(info, tools, progress, warnings)
     verdict = judge(
         os.fspath(path),
         seen,
-        Calibration.of(weights.calibration or _borrowed_calibration(warnings)),
+        tools.calibration,
         options.max_offset_seconds,
         options.upstream_scoring,
     )
-    return replace(verdict, detector=detector, weights=weights.name, warnings=tuple(warnings))
+    return replace(
+        verdict,
+        detector=tools.finder.name if tools.finder else "given crop",
+        weights=tools.weights.name,
+        warnings=tuple(warnings),
+    )
 
 
-def load_weights(options: DetectOptions) -> "Weights":
-    """The weights that the options ask for, on the device that they ask for."""
+def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
+    """Load the weights and the face finder that the options ask for.
+
+    Raises AvsyncError where they cannot be had.
+    """
+    _require_opencv()
     from avsync import weights
+    from avsync.detectors import open_finder
+    from avsync.offset import Calibration
 
-    return weights.load(options.weights, device_of(options.device))
-
-
-def _borrowed_calibration(warnings: list[str]) -> dict[str, Any]:
-    """The default weights' own: what evidence is made of has no scale, so that it can serve."""
-    from avsync import weights
-
-    warnings.append("confidence is calibrated for the default weights, not for these")
-    calibration: dict[str, Any] = weights.read_header(weights.find("default"))["calibration"]
-    return calibration
+    notes: list[str] = []
+    device = device_of(options.device)
+    loaded = weights.load(options.weights, device)
+    calibration = loaded.calibration
+    if not calibration:  # what evidence is made of has no scale, so that the default's can serve
+        calibration = weights.read_header(weights.find("default"))["calibration"]
+        notes.append("confidence is calibrated for the default weights, not for these")
+    finder = None if options.cropped else open_finder(options.faces, progress, notes)
+    return Tools(loaded, Calibration.of(calibration), finder, device, tuple(notes))
 
 
 def device_of(wanted: str) -> str:
@@ -100,39 +124,43 @@ def device_of(wanted: str) -> str:
     return wanted
 
 
+def _require_opencv() -> None:
+    """OpenCV's usual wheel wants two system libraries that slim machines lack."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise ToolMissingError(
+            f"OpenCV cannot be loaded ({error}): apt install libgl1 libglib2.0-0, "
+            "or replace the package opencv-python by opencv-python-headless"
+        ) from error
+
+
 def _look_and_listen(
-    info: "MediaInfo",
-    weights: "Weights",
-    options: DetectOptions,
-    progress: Progress,
-    warnings: list[str],
-) -> tuple["Seen", str]:
+    info: "MediaInfo", tools: Tools, progress: Progress, warnings: list[str]
+) -> "Seen":
     """Embed every face track and the whole sound."""
     from avsync import media
-    from avsync.detectors import open_finder
     from avsync.embeddings import embed_sound, embed_tracks
     from avsync.faces import cropped_faces, follow_faces
     from avsync.features import box_of_cropped, is_sounding, mfcc
     from avsync.judge import FaceTrack, Seen
 
-    device = device_of(options.device)
     video, _ = info.require_both()
+    width, height = media.decoded_size(video)
     counter = _FrameCounter(info, progress)
     frames = counter.count(media.read_frames(info, warnings))
-    if options.cropped:
-        width, height = media.decoded_size(video)
-        faces, detector = cropped_faces(frames, box_of_cropped(height, width)), "given crop"
+    if tools.finder:
+        faces = follow_faces(frames, tools.finder)
     else:
-        finder = open_finder(options.faces, progress, warnings)
-        faces, detector = follow_faces(frames, finder), finder.name
-    to_source = video.width / media.decoded_size(video)[0]
+        faces = cropped_faces(frames, box_of_cropped(height, width))
+    streams = tools.weights.streams
     tracks = [
-        FaceTrack(track.first_frame, track.boxes * to_source, track.video)
-        for track in embed_tracks(faces, weights.streams, device)
+        FaceTrack(track.first_frame, track.boxes * (video.width / width), track.video)
+        for track in embed_tracks(faces, streams, tools.device)
     ]
     steps = mfcc(media.read_samples(info, warnings))
-    audio = embed_sound(steps, weights.streams, device)
-    return Seen(tracks, audio, is_sounding(steps), counter.frames), detector
+    audio = embed_sound(steps, streams, tools.device)
+    return Seen(tracks, audio, is_sounding(steps), counter.frames)
 
 
 class _FrameCounter:
