@@ -2,33 +2,11 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from avsync.detect import DetectOptions, detect, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, MediaError
 from avsync.report import SyncReport
-
-MEDIA_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".flv",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".ogv",
-        ".3gp",
-        ".mxf",
-    ]
-)
 
 
 def find_media(inputs: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[str]:
@@ -64,7 +42,9 @@ def detect_all(
 
 
 def _files_below(folder: str) -> Iterator[str]:
-    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+    from avsync.media import files_below
+
+    found = files_below(folder)
     if not found:
         raise MediaError(f"{folder}: no media files in this folder; name a folder with videos")
     yield from map(os.fspath, found)

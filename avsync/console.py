@@ -92,7 +92,9 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
     bars = Bars(
         *Bars.get_default_columns()[:-1],
         TimeElapsedColumn(),
+        "gone,",
         TimeRemainingColumn(),
+        "left",
         console=Console(stderr=True),
         transient=True,
     )

@@ -24,9 +24,7 @@ class TrackEmbeddings:
     """One face track, embedded."""
 
     first_frame: int  # on the 25-fps timeline
-    boxes: NDArray[
-        np.float32
-    ]  # (T, 4) centre x, y, width, height, in pixels of the decoded picture
+    boxes: NDArray[np.float32]  # (T, 4) centre x, y, width, height; pixels as decoded
     video: Embedded  # (max(0, T - 4), D): one window starts at each frame
 
 

@@ -20,6 +20,9 @@ from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
+MEDIA_NAME = re.compile(
+    r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
+)
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
@@ -74,6 +77,11 @@ class MediaInfo:
         if self.audio is None:
             raise MediaError(f"{self.path}: no audio stream; there is no sound to compare with")
         return self.video, self.audio
+
+
+def files_below(folder: str | os.PathLike[str]) -> list[Path]:
+    """Media files in a folder and the folders below it, by their suffixes, in order."""
+    return sorted(p for p in Path(folder).rglob("*") if MEDIA_NAME.search(p.name))
 
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:

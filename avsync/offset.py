@@ -17,9 +17,7 @@ from avsync.timebase import FRAME_MS, STEP_MS, STEPS_PER_FRAME, offset_ms_of_shi
 STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
 RESAMPLES = 200
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
-MIN_COVERAGE = (
-    0.4  # a shift that so few windows can judge, against the best judged, is no candidate
-)
+MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
 SIDE_STEPS = 8  # points this near to a minimum belong to it
 UPSTREAM_REACH = 15  # frames
 EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer

@@ -112,7 +112,8 @@ class SyncReport:
         )
 
     def _basis(self) -> str:
-        speakers = sum(track.share > 0.02 for track in self.tracks)
+        most = max((track.share for track in self.tracks), default=0.0)
+        speakers = sum(track.share > 0.05 * most for track in self.tracks)
         faces = {0: "no face", 1: "one face"}.get(speakers, f"{speakers} face tracks")
         return (
             f"{self.speech_seconds or 0:.1f} s of speech on {faces}, "

@@ -62,6 +62,16 @@ def test_text_says_how_sure_and_on_what_ground() -> None:
         assert words in text
 
 
+def test_text_counts_the_tracks_that_matter() -> None:
+    box = (0.0, 0.0, 9.0, 9.0)
+    tracks = (
+        *(TrackSummary(i, i + 1, box, 0.01) for i in range(100)),
+        TrackSummary(0, 9, box, 0.0),
+    )
+    report = SyncReport("a.mp4", "ok", 80.0, confidence=0.9, uncertainty_ms=5.0, tracks=tracks)
+    assert "on 100 face tracks" in report.to_text()
+
+
 def test_text_of_an_early_sound_says_to_play_it_later() -> None:
     report = SyncReport("a.mp4", "ok", 80.0, confidence=0.9, uncertainty_ms=5.0)
     assert "play the sound 80 ms later" in report.to_text()

@@ -33,9 +33,6 @@ from avsync.timebase import (
 
 MARGIN = 1.3  # a cached crop shows so many times the side of the network's
 MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
-MEDIA_SUFFIXES = frozenset(
-    [".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".flv", ".mpg", ".mpeg", ".m4v", ".wmv"]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def find_sources(data: Iterable[Path]) -> list[Source]:
     sources: list[Source] = []
     for place in data:
         if place.is_dir():
-            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+            files = media.files_below(place)
             sources += [Source(path, str(path), place.name) for path in files]
         elif place.is_file():
             sources += _read_manifest(place)
