@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.detectors import Box
+from avsync.boxes import Box
 from avsync.faces import FacesInFrame
 from avsync.features import CropGeometry, crop
 from avsync.model import Streams

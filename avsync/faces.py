@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.detectors import Box, FaceFinder
+from avsync.boxes import Box
+from avsync.detectors import FaceFinder
 
 FIND_EVERY = 4  # frames
 SMOOTHING = 12  # frames to either side

@@ -12,7 +12,7 @@ import numpy as np
 import python_speech_features
 from numpy.typing import NDArray
 
-from avsync.detectors import Box
+from avsync.boxes import Box
 from avsync.timebase import HOP_SAMPLES, SAMPLE_RATE
 
 Samples = NDArray[np.int16] | NDArray[np.float64]  # on the scale of 16-bit sound
