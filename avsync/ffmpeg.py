@@ -17,6 +17,7 @@ from typing import IO, Any
 from avsync.errors import MediaError, ToolMissingError
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
+SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
 
@@ -135,8 +136,9 @@ def read_chunks(
 
 
 def last_words(lines: deque[str] | list[str]) -> str:
-    """The end of ffmpeg's stderr as one line."""
-    return " / ".join(line.strip() for line in list(lines)[-LAST_WORDS:]) or "no message"
+    """The end of ffmpeg's stderr as one line, without the addresses of its objects."""
+    words = [SPEAKER.sub("", line).strip() for line in list(lines)[-LAST_WORDS:]]
+    return " / ".join(words) or "no message"
 
 
 def _collect(stderr: IO[bytes], tail: deque[str]) -> None:

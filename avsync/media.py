@@ -215,4 +215,4 @@ def _cause(text: str, path: Path) -> str:
     special = [line for line in lines if line[:1] == "[" and "Error opening" not in line]
     general = [line for line in lines if line.startswith(("Error", "file:"))]
     words = ffmpeg.last_words((special or general)[-1:])
-    return re.sub(r"^\[[^]]*\] ", "", words).replace(f"file:{path}: ", "")
+    return words.replace(f"file:{path}: ", "")

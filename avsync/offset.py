@@ -17,6 +17,7 @@ from avsync.timebase import FRAME_MS, STEP_MS, STEPS_PER_FRAME, offset_ms_of_shi
 STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
 RESAMPLES = 200
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
+BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
 SIDE_STEPS = 8  # points this near to a minimum belong to it
 UPSTREAM_REACH = 15  # frames
@@ -44,7 +45,7 @@ class Offset:
     """The minimum of a distance curve, and what speaks for it."""
 
     offset_ms: float  # positive: sound early
-    uncertainty_ms: float  # half-width of the 90 % interval of resampled stretches
+    uncertainty_ms: float  # half-width of the 90 % interval, given that this minimum is right
     best: int  # index of the minimum in the curve
     agreement: float  # share of resampled curves with a minimum within 40 ms
     min_distance: float
@@ -131,7 +132,7 @@ def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offse
     median = float(np.nanmedian(curve))
     return Offset(
         offset_ms,
-        max(STEP_MS / 4, float(np.quantile(away, 0.9))),
+        _half_width(away),
         best,
         agreement,
         float(curve[best]),
@@ -139,6 +140,15 @@ def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offse
         _evidence(curve, best, agreement, float(counts.max(axis=1).sum())),
         min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
     )
+
+
+def _half_width(away: NDArray[np.float64]) -> float:
+    """90 % of the resampled minima lie so near, of those that are the same minimum.
+
+    How likely it is another one is what confidence says.
+    """
+    same = away[away <= BASIN_MS]
+    return max(STEP_MS / 4, float(np.quantile(same if len(same) else away, 0.9)))
 
 
 def vertex(curve: Curve) -> float:

@@ -48,7 +48,7 @@ class SyncReport:
     status: Status
     offset_ms: float | None = None
     confidence: float | None = None  # probability that the offset is within 40 ms of the truth
-    uncertainty_ms: float | None = None  # half-width of a 90 % interval
+    uncertainty_ms: float | None = None  # half-width of a 90 % interval, if it is right at all
     reasons: tuple[str, ...] = ()  # why undetermined, or the error
     min_distance: float | None = None
     median_minus_min: float | None = None
