@@ -35,8 +35,6 @@ NEAREST_FRAME = (
 _STREAM = re.compile(r"^\s*Stream #0:(\d+).*?: (Video|Audio): (.*)$")
 _SIZE = re.compile(r"[ ,](\d{1,5})x(\d{1,5})[ ,\[]")
 _PIXEL_ASPECT = re.compile(r"\[?SAR (\d+):(\d+)")
-_FRAME_RATE = re.compile(r"([\d.]+)(k?) fps")
-_BASE_RATE = re.compile(r"([\d.]+)(k?) tbr")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
 _DURATION = re.compile(r"Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
 
@@ -48,7 +46,6 @@ class VideoStream:
     index: int  # of the stream in the container
     width: int  # pixels
     height: int  # pixels
-    frames_per_second: float  # average; 0 where the container does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +191,7 @@ def _video_stream(index: int, rest: str) -> VideoStream | None:
     rotation = _ROTATION.search(rest)
     if rotation and round(float(rotation[1])) % 180 == 90:
         width, height = height, width
-    rate = _FRAME_RATE.search(rest) or _BASE_RATE.search(rest)
-    rate_value = float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0
-    return VideoStream(index, width, height, rate_value)
+    return VideoStream(index, width, height)
 
 
 def _times(text: str) -> tuple[float | None, float]:

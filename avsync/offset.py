@@ -129,14 +129,13 @@ def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offse
     away = np.abs(resampled - offset_ms)
     agreement = float(np.mean(away <= TOLERANCE_MS))
     judged = np.flatnonzero(np.isfinite(curve))
-    median = float(np.nanmedian(curve))
     return Offset(
         offset_ms,
         _half_width(away),
         best,
         agreement,
         float(curve[best]),
-        median - float(curve[best]),
+        float(np.nanmedian(curve) - curve[best]),
         _evidence(curve, best, agreement, float(counts.max(axis=1).sum())),
         min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
     )

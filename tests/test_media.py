@@ -88,7 +88,7 @@ def test_probe_says_what_is_in_a_clip(clip: Path) -> None:
     assert info.path == clip
     assert info.duration_seconds == pytest.approx(SECONDS, abs=0.1)
     assert info.start_seconds == 0
-    assert info.video == media.VideoStream(index=0, width=160, height=120, frames_per_second=25)
+    assert info.video == media.VideoStream(index=0, width=160, height=120)
     assert info.audio == media.AudioStream(index=1)
     assert not info.has_cover_art
     assert info.require_both() == (info.video, info.audio)
@@ -299,9 +299,6 @@ def test_avi(clip: Path, tmp_path: Path) -> None:
 def test_frame_rates(tmp_path: Path, rate: str) -> None:
     path = tmp_path / "rate.mp4"
     click_and_flash(path, seconds=SECONDS, frames_per_second=Fraction(rate))
-    info = media.probe(path)
-    assert info.video is not None
-    assert info.video.frames_per_second == pytest.approx(float(Fraction(rate)), abs=0.01)
     assert abs(lag_ms(path)) < NEAR_MS
 
 

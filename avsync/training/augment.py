@@ -13,7 +13,7 @@ Samples = NDArray[np.float64]
 
 def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
     """(T, W, W) grey cached crops -> (T, pixels, pixels): the same changes all through a clip."""
-    frames = [_warp(frame, matrix, pixels, rng) for frame, matrix in _wander(wide, pixels, rng)]
+    frames = [_warp(frame, matrix, pixels) for frame, matrix in _wander(wide, pixels, rng)]
     clip = np.stack(frames).astype(np.float32)
     if rng.random() < 0.5:  # gamma; gain and bias do nothing, windows are whitened
         clip = 255 * (clip / 255) ** np.exp(rng.normal(0, 0.3))
@@ -69,7 +69,7 @@ def _wander(wide: Frames, pixels: int, rng: Generator) -> list[tuple[Frames, NDA
     ]
 
 
-def _warp(frame: Frames, matrix: NDArray[np.float64], pixels: int, rng: Generator) -> Frames:
+def _warp(frame: Frames, matrix: NDArray[np.float64], pixels: int) -> Frames:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     border = cv2.BORDER_REPLICATE
     return np.asarray(
