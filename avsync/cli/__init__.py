@@ -1,0 +1,62 @@
+"""Flags -> one call -> output -> exit status. The answer goes to stdout, all else to stderr.
+
+Exit status: 0 every file determined (and inside --tolerance) - 1 some file failed - 2 usage -
+3 some file undetermined - 4 some file outside the tolerance. The worst applies: 1, 3, 4.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from avsync import __version__
+from avsync.cli import weights
+from avsync.cli.detecting import detect
+from avsync.cli.doctor import doctor
+from avsync.cli.training import train
+from avsync.console import Exit
+from avsync.errors import AvsyncError, UsageError
+
+
+class _Group(TyperGroup):
+    """Turns expected errors into one line on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AvsyncError as error:
+            print(f"avsync: {error}", file=sys.stderr)
+            status = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
+            raise typer.Exit(status) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Find by how many milliseconds the sound of a talking-face video is out of step.",
+)
+app.command()(detect)
+app.command()(train)
+app.add_typer(weights.app, name="weights")
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"avsync {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    # Any file name can be printed, also one that is not valid UTF-8.
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape")
