@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from avsync.confidence import Calibration
     from avsync.detectors import FaceFinder
     from avsync.judge import Seen
     from avsync.media import MediaInfo
-    from avsync.offset import Calibration
     from avsync.weights import Weights
 
 
@@ -99,18 +99,19 @@ def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
     """
     _require_opencv()
     from avsync import weights
+    from avsync.confidence import Calibration
     from avsync.detectors import open_finder
-    from avsync.offset import Calibration
 
     notes: list[str] = []
     device = device_of(options.device)
     loaded = weights.load(options.weights, device)
     calibration = loaded.calibration
-    if not calibration:  # what evidence is made of has no scale, so that the default's can serve
+    borrowed = not calibration
+    if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
     finder = None if options.cropped else open_finder(options.faces, progress, notes)
-    return Tools(loaded, Calibration.of(calibration), finder, device, tuple(notes))
+    return Tools(loaded, Calibration.of(calibration, borrowed), finder, device, tuple(notes))
 
 
 def device_of(wanted: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.confidence import Calibration
 from avsync.offset import (
     STRETCH_FRAMES,
-    Calibration,
     Offset,
     Stretches,
     choose_speakers,
@@ -82,14 +82,19 @@ def judge(
         confidence=confidence,
         uncertainty_ms=round(answer.uncertainty_ms, 1) if answer else None,
         reasons=reasons,
-        min_distance=round(offset.min_distance, 4) if offset else None,
-        median_minus_min=round(offset.median_minus_min, 4) if offset else None,
+        min_distance=round(offset.evidence.min_distance, 4) if offset else None,
+        median_minus_min=round(_depth(offset), 4) if offset else None,
         upstream=_upstream(compared, summaries) if upstream_scoring else None,
         segments=() if offset_ms is None else (Segment(0.0, duration, offset_ms),),
         tracks=summaries,
         duration_seconds=duration,
         speech_seconds=speech_seconds,
     )
+
+
+def _depth(offset: Offset) -> float:
+    """How far the minimum of the distance curve lies below its median."""
+    return offset.evidence.median_distance - offset.evidence.min_distance
 
 
 def _compare(seen: Seen, max_shift: int) -> _Compared:

@@ -1,4 +1,4 @@
-"""Stage 5: embeddings become an offset, how sure it is, and reasons to distrust it (numpy only).
+"""Stage 5: embeddings become an offset and the evidence for it (numpy only).
 
 Each window of picture is compared with the sounds up to `max_shift` 10-ms steps before and after
 it. Distances are kept as sums over short stretches of time, so that memory does not depend on how
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.confidence import Evidence, weigh
 from avsync.timebase import FRAME_MS, STEP_MS, STEPS_PER_FRAME, offset_ms_of_shift
 
 STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
@@ -19,7 +20,6 @@ RESAMPLES = 200
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
 BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
-SIDE_STEPS = 8  # points this near to a minimum belong to it
 UPSTREAM_REACH = 15  # frames
 EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer
 
@@ -47,34 +47,8 @@ class Offset:
     offset_ms: float  # positive: sound early
     uncertainty_ms: float  # half-width of the 90 % interval, given that this minimum is right
     best: int  # index of the minimum in the curve
-    agreement: float  # share of resampled curves with a minimum within 40 ms
-    min_distance: float
-    median_minus_min: float
-    evidence: tuple[float, ...]  # features of the confidence, see `FEATURES`
+    evidence: Evidence
     at_edge: bool  # the best point lies at the edge of the range
-
-
-FEATURES = ("sharpness", "uniqueness", "agreement", "log_windows", "log_shifts")
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Logistic regression of "within 40 ms of the truth" on `FEATURES`, kept with the weights."""
-
-    coefficients: tuple[float, ...]
-    intercept: float
-
-    @classmethod
-    def of(cls, stored: dict[str, Any]) -> "Calibration":
-        """As a weights file has it."""
-        return cls(tuple(stored["coefficients"]), float(stored["intercept"]))
-
-    def confidence(self, evidence: tuple[float, ...]) -> float:
-        """Probability that an offset with this evidence is right."""
-        score = self.intercept + sum(
-            c * x for c, x in zip(self.coefficients, evidence, strict=True)
-        )
-        return float(1 / (1 + np.exp(-np.clip(score, -30, 30))))
 
 
 def compare(
@@ -119,7 +93,8 @@ def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
 
 def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offset | None:
     """The offset told by (K, shifts) stretches; None where no shift can be judged."""
-    curve = mean_curve(sums.sum(axis=0), counts.sum(axis=0))
+    total_counts = counts.sum(axis=0)
+    curve = mean_curve(sums.sum(axis=0), total_counts)
     if np.isfinite(curve).sum() < 3:
         return None
     best = int(np.nanargmin(curve))
@@ -133,10 +108,7 @@ def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offse
         offset_ms,
         _half_width(away),
         best,
-        agreement,
-        float(curve[best]),
-        float(np.nanmedian(curve) - curve[best]),
-        _evidence(curve, best, agreement, float(counts.max(axis=1).sum())),
+        weigh(curve, total_counts, best, agreement, float(counts.max(axis=1).sum())),
         min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
     )
 
@@ -228,23 +200,3 @@ def _resample(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[fl
         if np.isfinite(curve).any():
             minima.append(vertex(curve))
     return minima
-
-
-def _evidence(curve: Curve, best: int, agreement: float, windows: float) -> tuple[float, ...]:
-    """Values of `FEATURES`."""
-    index = np.arange(len(curve))
-    elsewhere = curve[(np.abs(index - best) > SIDE_STEPS) & np.isfinite(curve)]
-    shifts = int(np.isfinite(curve).sum())
-    if len(elsewhere) < 3:
-        return 0.0, 0.0, agreement, float(np.log(windows + 1)), float(np.log(shifts + 1))
-    middle = float(np.median(elsewhere))
-    noise = 1.4826 * float(np.median(np.abs(elsewhere - middle))) + 1e-6
-    depth = middle - float(curve[best])
-    second = middle - float(elsewhere.min())
-    return (
-        depth / noise,
-        (depth - second) / max(depth, 1e-6),
-        agreement,
-        float(np.log(windows + 1)),
-        float(np.log(shifts + 1)),
-    )

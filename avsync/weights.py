@@ -145,6 +145,7 @@ def save(
         "calibration": calibration,
         "provenance": provenance,
     }
+    header = json.loads(json.dumps(header))  # as it will be read: JSON's keys are text
     header["sha256"] = _digest(header, tensors)
     data = to_bytes(tensors, metadata={"avsync": json.dumps(header, sort_keys=True)})
     write_whole(path, data)

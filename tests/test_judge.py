@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avsync.confidence import Calibration
 from avsync.judge import FaceTrack, Seen, judge
-from avsync.offset import Calibration
 from avsync.report import SyncReport
 
 SIZE = 32
-SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 4.0, 6.0, 0.0, 0.0), -6.0)
+# Of the evidence's features: the lead over other minima, and the agreement of stretches.
+SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, 0.0, 0.0), -6.0)
 Array = NDArray[np.float32]
 
 

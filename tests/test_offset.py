@@ -1,6 +1,5 @@
 """Embeddings with a known offset go in; the offset comes out, or the reason why it cannot."""
 
-import json
 import math
 from pathlib import Path
 
@@ -9,9 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avsync.offset import (
-    FEATURES,
     STRETCH_FRAMES,
-    Calibration,
     Offset,
     Stretches,
     choose_speakers,
@@ -71,7 +68,7 @@ def test_a_known_shift_is_found(shift: int) -> None:
     found = offset_of(*clip(100, shift))
     assert found.offset_ms == pytest.approx(-10 * shift, abs=2)  # later sound is late: negative
     assert found.best == MAX_SHIFT + shift
-    assert found.agreement > 0.98
+    assert found.evidence.agreement > 0.98
     assert found.uncertainty_ms <= 5
     assert not found.at_edge
 
@@ -149,19 +146,19 @@ def test_a_short_clip_is_not_drawn_to_the_edges(frames: int, shift: int) -> None
 
 
 def test_strangers_do_not_agree() -> None:
-    agreement = [offset_of(*strangers(150, seed)).agreement for seed in range(10)]
+    agreement = [offset_of(*strangers(150, seed)).evidence.agreement for seed in range(10)]
     assert np.mean(agreement) < 0.5
-    depths = [offset_of(*strangers(150, seed)).median_minus_min for seed in range(10)]
-    assert max(depths) < 0.5 * offset_of(*clip(150, 0)).median_minus_min
+    leads = [offset_of(*strangers(150, seed)).evidence.lead for seed in range(10)]
+    assert max(leads) < 0.5 * offset_of(*clip(150, 0)).evidence.lead
 
 
 def test_a_flat_curve_tells_nothing() -> None:
     same = np.ones((60, 4), np.float32)
     found = offset_of(same, np.ones((300, 4), np.float32))
-    assert found.median_minus_min == pytest.approx(0, abs=1e-3)
-    values = dict(zip(FEATURES, found.evidence, strict=True))
-    assert values["sharpness"] < 1
-    assert np.isfinite(found.evidence).all()
+    evidence = found.evidence
+    assert evidence.median_distance - evidence.min_distance == pytest.approx(0, abs=1e-3)
+    assert evidence.lead < 0.05
+    assert np.isfinite(evidence.features).all()
 
 
 @pytest.mark.parametrize("shift", [-MAX_SHIFT, 1 - MAX_SHIFT, MAX_SHIFT - 1, MAX_SHIFT])
@@ -257,18 +254,6 @@ def test_a_face_that_was_never_compared_yields() -> None:
 
 def test_no_face_no_speaker() -> None:
     assert choose_speakers([]) == []
-
-
-def test_confidence_is_the_logistic_function_of_the_evidence() -> None:
-    stored = json.loads(json.dumps({"coefficients": [2, 0, 0, 0, 0], "intercept": -1}))
-    calibration = Calibration.of(stored)
-    assert calibration is not None
-    assert calibration.confidence((0.5, 9, 9, 9, 9)) == 0.5
-    assert calibration.confidence((1.0, 9, 9, 9, 9)) == pytest.approx(1 / (1 + math.exp(-1)))
-    assert calibration.confidence((-1e9, 0, 0, 0, 0)) < 1e-6
-    assert calibration.confidence((1e9, 0, 0, 0, 0)) > 1 - 1e-6
-    with pytest.raises(ValueError, match="shorter"):
-        calibration.confidence((1.0,))
 
 
 @pytest.mark.parametrize("early_by_frames", [-5, 0, 3])

@@ -14,7 +14,8 @@ from avsync import __version__
 from avsync.cli import weights
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
-from avsync.cli.training import train
+from avsync.cli.evaluation import evaluate
+from avsync.cli.training import prepare, train
 from avsync.console import Exit
 from avsync.errors import AvsyncError, UsageError
 
@@ -38,7 +39,9 @@ app = typer.Typer(
     help="Find by how many milliseconds the sound of a talking-face video is out of step.",
 )
 app.command()(detect)
+app.command()(prepare)
 app.command()(train)
+app.command()(evaluate)
 app.add_typer(weights.app, name="weights")
 app.command()(doctor)
 

@@ -12,7 +12,7 @@ Samples = NDArray[np.float64]
 
 
 def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
-    """(T, W, W) grey cached crops -> (T, pixels, pixels): the same changes all through a clip."""
+    """(T, W, W[, 3]) wide crops -> (T, pixels, pixels[, 3]), changed alike all through a clip."""
     frames = [_warp(frame, matrix, pixels) for frame, matrix in _wander(wide, pixels, rng)]
     clip = np.stack(frames).astype(np.float32)
     if rng.random() < 0.5:  # gamma; gain and bias do nothing, windows are whitened
@@ -28,7 +28,7 @@ def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
 
 
 def plain_frames(wide: Frames, pixels: int) -> Frames:
-    """The crop that detection would make: the middle of the cached one."""
+    """The crop that detection would make: the middle of the prepared one."""
     first = (wide.shape[1] - pixels) // 2
     return wide[:, first : first + pixels, first : first + pixels]
 
@@ -88,7 +88,7 @@ def _lose_detail(clip: Frames, rng: Generator) -> Frames:
         lost = cv2.resize(frame, (small, small), interpolation=cv2.INTER_AREA)
         if compress:
             code = cv2.imencode(".jpg", lost, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-            lost = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)
+            lost = cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
         out.append(cv2.resize(lost, (pixels, pixels), interpolation=cv2.INTER_LINEAR))
     return np.stack(out).astype(np.uint8)
 

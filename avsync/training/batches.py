@@ -24,7 +24,7 @@ from avsync.training.clips import Clip, by_speaker
 class Batch:
     """Stretches of several clips, one after the other."""
 
-    frames: Tensor  # (sum of lengths + 4 for each clip, pixels, pixels) uint8
+    frames: Tensor  # (sum of lengths + 4 for each clip, pixels, pixels[, 3]) uint8
     sounds: Tensor  # (N, 20, 13) float: sound k belongs to window k of the pictures
     lengths: list[int]  # windows of each clip; they sum to N
 
@@ -38,9 +38,10 @@ class Batches(Dataset[Batch]):
     """Batch number `step` of a training."""
 
     def __init__(
-        self, clips: Sequence[Clip], pixels: int, windows: int, n_way: int, seed: int
+        self, clips: Sequence[Clip], pixels: int, windows: int, stretch: int, seed: int
     ) -> None:
-        self.pixels, self.windows, self.n_way, self.seed = pixels, windows, n_way, seed
+        """`windows` of all clips of a batch, `stretch` of each."""
+        self.pixels, self.windows, self.stretch, self.seed = pixels, windows, stretch, seed
         groups = by_speaker(clips)
         self.speakers = [groups[name] for name in sorted(groups)]
         # Between every speaker alike and every window alike: the square root of their windows.
@@ -53,7 +54,7 @@ class Batches(Dataset[Batch]):
         sounds: list[Tensor] = []
         while sum(map(len, sounds)) < self.windows:
             clip = self._draw(rng)
-            first, count = _stretch(clip, self.n_way, rng)
+            first, count = _stretch(clip, self.stretch, rng)
             picture, sound = self._augmented(clip, first, count, rng)
             frames.append(torch.from_numpy(picture))
             sounds.append(sounds_of(sound))
@@ -76,7 +77,7 @@ class Batches(Dataset[Batch]):
 
 
 def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
-    """All of a clip as detection would see it: (N + 4, P, P) frames and (N, 20, 13) sounds."""
+    """All of a clip as detection would see it: (N + 4, P, P[, 3]) frames and (N, 20, 13) sounds."""
     first, count = clip.valid_windows.start, len(clip.valid_windows)
     frames = plain_frames(clip.frames[first : first + count + WINDOW_FRAMES - 1], pixels)
     return torch.from_numpy(frames), sounds_of(sound_of(clip, first, count))
@@ -95,8 +96,8 @@ def sounds_of(samples: NDArray[np.int16] | NDArray[np.float64]) -> Tensor:
     return steps.unfold(0, WINDOW_STEPS, STEPS_PER_FRAME).permute(0, 2, 1)
 
 
-def _stretch(clip: Clip, n_way: int, rng: Generator) -> tuple[int, int]:
+def _stretch(clip: Clip, wanted: int, rng: Generator) -> tuple[int, int]:
     """First frame and number of windows of a random stretch."""
     valid = clip.valid_windows
-    count = min(n_way, len(valid))
+    count = min(wanted, len(valid))
     return valid.start + int(rng.integers(len(valid) - count + 1)), count

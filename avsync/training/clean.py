@@ -1,26 +1,28 @@
 """Clips of the wild are not always in step: measure each one's own offset, correct it, or drop it.
 
-Only weights that have not trained on a clip can do so: a network learns the errors of its own
-training clips by heart and then finds none.
+Weights that have trained on a clip have learnt its error by heart and find what they were told;
+only weights that have not say anything new (cross-fitting: train on some speakers, measure others).
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.downloads import Progress, silent
+from avsync import weights
+from avsync.confidence import Calibration
+from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
-from avsync.features import mfcc
-from avsync.model import DefaultStreams
-from avsync.offset import Calibration, Offset, Stretches, compare, find_offset
+from avsync.features import is_sounding, mfcc
+from avsync.model import AnyStreams
+from avsync.offset import Stretches, compare, find_offset
 from avsync.timebase import STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
-from avsync.weights import Weights
+from avsync.training.device import half_precision
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
@@ -32,6 +34,7 @@ class EmbeddedClip:
 
     video: NDArray[np.float32]  # (T - 4, D)
     audio: NDArray[np.float32]  # (S - 19, D), every 10 ms of the whole video
+    sounding: NDArray[np.bool_]  # (S - 19,): whether something is heard
     first_frame: int
 
     def compare(self, max_shift: int = STEPS_PER_SECOND) -> Stretches:
@@ -39,49 +42,79 @@ class EmbeddedClip:
         return compare(self.video, self.audio, self.first_frame, max_shift)
 
 
-def embed_clip(streams: DefaultStreams, clip: Clip) -> EmbeddedClip:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is done with a clip."""
+
+    keeps: bool
+    why: str
+    offset_ms: float = 0.0  # its own, positive: sound early
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Weights that measure clips."""
+
+    streams: AnyStreams
+    calibration: Calibration
+
+    @staticmethod
+    @cache
+    def load(name: str) -> "Judge":
+        """Raises WeightsError for weights without calibration."""
+        loaded = weights.load(name)
+        if not loaded.calibration:
+            raise WeightsError(f"{loaded.path}: not calibrated, so that it cannot judge clips")
+        assert isinstance(loaded.streams, AnyStreams)
+        return Judge(loaded.streams, Calibration.of(loaded.calibration))
+
+    @staticmethod
+    def sha256(name: str) -> str:
+        """Of the weights file."""
+        return sha256_of(weights.find(name))
+
+    def measure(self, clip: Clip) -> dict[str, Any]:
+        """The offset of a clip as it is in its file, and how sure."""
+        stretches = embed_clip(self.streams, clip).compare()
+        offset = find_offset(stretches.sums, stretches.counts)
+        if offset is None:
+            return {}
+        return {
+            "offset_ms": offset.offset_ms,
+            "confidence": 0.0 if offset.at_edge else self.calibration.confidence(offset.evidence),
+        }
+
+
+def embed_clip(streams: AnyStreams, clip: Clip) -> EmbeddedClip:
     """Embed all of a clip as detection would."""
     device = next(streams.parameters()).device
     streams.eval()
     frames = plain_frames(clip.frames, streams.config.geometry.pixels)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), half_precision(device):
         video = streams.embed_video(torch.from_numpy(frames).to(device))
-        audio = streams.embed_audio(torch.from_numpy(mfcc([clip.samples])).to(device))
-    return EmbeddedClip(video.float().cpu().numpy(), audio.float().cpu().numpy(), clip.first_frame)
+    samples = clip.samples
+    audio = embed_samples(streams, samples)
+    sounding = is_sounding(mfcc([samples]))[: len(audio)]
+    return EmbeddedClip(video.float().cpu().numpy(), audio, sounding, clip.first_frame)
 
 
-def clean(
-    clips: Sequence[Clip], judge: Weights, progress: Progress = silent
-) -> tuple[list[Clip], Counter[str]]:
-    """Clips with their own offsets known, and a count of what was done.
-
-    Groups that the judge was trained on pass untouched.
-    """
-    if not isinstance(judge.streams, DefaultStreams) or not judge.calibration:
-        raise WeightsError(f"{judge.path}: only calibrated default weights can judge clips")
-    calibration = Calibration.of(judge.calibration)
-    known = set(judge.provenance.get("groups", []))
-    kept, done = [], Counter[str]()
-    for number, clip in enumerate(clips, 1):
-        progress("measuring clips", number, len(clips))
-        if clip.source.group in known:
-            done["as it is: the judge knows it"] += 1
-            kept.append(clip)
-            continue
-        stretches = embed_clip(judge.streams, clip).compare()
-        offset = find_offset(stretches.sums, stretches.counts)
-        verdict, corrected = _decide(clip, offset, calibration)
-        done[verdict] += 1
-        kept += [corrected] if corrected else []
-    return kept, done
+def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Embed sound: (S - 19, D), every 10 ms."""
+    device = next(streams.parameters()).device
+    streams.eval()
+    with torch.inference_mode(), half_precision(device):
+        audio = streams.embed_audio(torch.from_numpy(mfcc([samples])).to(device))
+    return np.asarray(audio.float().cpu().numpy())
 
 
-def _decide(clip: Clip, offset: Offset | None, calibration: Calibration) -> tuple[str, Clip | None]:
-    if offset is None:
-        return "dropped: too short", None
-    if calibration.confidence(offset.evidence) >= SURE and not offset.at_edge:
-        source = replace(clip.source, offset_ms=clip.source.offset_ms + offset.offset_ms)
-        return "corrected", replace(clip, source=source)
-    if abs(offset.offset_ms) <= NEAR_MS:
-        return "as it is: unsure, near 0", clip
-    return "dropped: unsure", None
+def decide(measured: dict[str, Any], known_ms: float) -> Verdict:
+    """Correct a clip, keep it at its known offset, or drop it."""
+    if not measured:
+        return Verdict(False, "dropped: too short")
+    offset_ms, confidence = measured["offset_ms"], measured["confidence"]
+    if confidence >= SURE:
+        return Verdict(True, "corrected", offset_ms, confidence)
+    if abs(offset_ms - known_ms) <= NEAR_MS:
+        return Verdict(True, "as it is: unsure, near", known_ms, confidence)
+    return Verdict(False, "dropped: unsure", known_ms, confidence)

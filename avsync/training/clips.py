@@ -1,38 +1,25 @@
-"""Training data: videos become cached crops and sound, one talking face a clip.
+"""Training data: what there is to learn from, and clips that have been prepared.
 
-A cached clip holds the face a little wider than the network wants it, so that augmentation can
-move and turn the crop. The cache is keyed by file and recipe; nothing is prepared twice.
+Sources are videos, found in folders, in LRS2's layout or in a manifest. A prepared clip is one
+talking face of a video and the video's sound; `avsync.training.prepare` makes them.
 """
 
 import csv
-import hashlib
-import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync import media
-from avsync.detectors import open_finder
-from avsync.downloads import Progress, silent
-from avsync.errors import AvsyncError, DataError
-from avsync.faces import follow_faces
-from avsync.features import WINDOW_SAMPLES, CropGeometry, crop
-from avsync.timebase import (
-    FRAME_MS,
-    FRAMES_PER_SECOND,
-    HOP_SAMPLES,
-    STEPS_PER_FRAME,
-    WINDOW_FRAMES,
-)
+from avsync.errors import DataError
+from avsync.features import WINDOW_SAMPLES
+from avsync.timebase import FRAME_MS, HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES
 
-MARGIN = 1.3  # a cached crop shows so many times the side of the network's
-MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
+LRS2_PARTS = ("main", "pretrain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,99 +28,71 @@ class Source:
 
     path: Path
     speaker: str
-    group: str  # sampled as one: a folder of the data
+    group: str  # a folder of the data, for counts and tables
     offset_ms: float = 0.0  # known own offset, positive: sound early
+    language: str = ""  # empty: not known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clip:
-    """A prepared video: one face and its sound, in step."""
+    """A prepared video: one face and its sound; arrays are read when they are asked for."""
 
     source: Source
-    frames: NDArray[np.uint8]  # (frames, pixels, pixels), grey
-    samples: NDArray[np.int16]  # of the whole video, 16 kHz
+    prepared: Path  # .npz with `frames` and `samples`
     first_frame: int  # of the track on the video's timeline
+    frame_count: int
+    sample_count: int
+    picture_height: int = 0  # of the source, pixels
+    face_height: float = 0.0  # median of the face's box, source pixels
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """(frames, pixels, pixels[, 3]) crops, grey or BGR, a margin wider than the network's."""
+        with np.load(self.prepared) as arrays:
+            return np.asarray(arrays["frames"])
+
+    @property
+    def samples(self) -> NDArray[np.int16]:
+        """(samples,) of the whole video, 16 kHz."""
+        with np.load(self.prepared) as arrays:
+            return np.asarray(arrays["samples"])
 
     def sound_step(self, frame: int) -> int:
         """MFCC step that belongs to a frame of the track, the clip's own offset removed."""
         shift = round(-self.source.offset_ms / FRAME_MS * STEPS_PER_FRAME)
         return (self.first_frame + frame) * STEPS_PER_FRAME + shift
 
-    @property
+    @cached_property
     def valid_windows(self) -> range:
         """Frames at which a window of picture and its sound both lie inside the clip."""
         first = max(0, -(self.sound_step(0) // STEPS_PER_FRAME))
-        steps = (len(self.samples) - WINDOW_SAMPLES) // HOP_SAMPLES + 1 - self.sound_step(0)
-        last = min(len(self.frames), steps // STEPS_PER_FRAME) - WINDOW_FRAMES + 1
+        steps = (self.sample_count - WINDOW_SAMPLES) // HOP_SAMPLES + 1 - self.sound_step(0)
+        last = min(self.frame_count, steps // STEPS_PER_FRAME) - WINDOW_FRAMES + 1
         return range(first, max(first, last))
 
 
-def find_sources(data: Iterable[Path]) -> list[Source]:
+def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
     """Videos of folders and manifests.
 
     A manifest is a TSV with the columns `file` (relative to it) and, where known, `speaker`,
-    `kind` (other than `real`: left out) and `offset_ms`. Raises DataError for anything else.
+    `kind` (other than `real`: left out), `language` and `offset_ms`. In a folder, videos of one
+    subfolder are taken to be of one speaker, as in VoxCeleb and LRS2. `part` names a list of LRS2,
+    such as `test`: the clips in `test.txt` beside its folder `main`. Raises DataError where there
+    is nothing.
     """
     sources: list[Source] = []
     for place in data:
-        if place.is_dir():
-            files = media.files_below(place)
-            sources += [Source(path, str(path), place.name) for path in files]
+        if part is not None:
+            sources += _read_lrs2_list(place, part)
+        elif place.is_dir():
+            sources += [_in_folder(path, place) for path in media.files_below(place)]
         elif place.is_file():
             sources += _read_manifest(place)
         else:
             raise DataError(f"{place}: no such folder or manifest; check the name")
     if not sources:
-        raise DataError("no videos in the training data; name folders of videos or a manifest")
+        raise DataError("no videos in the data; name folders of videos or a manifest")
     return sources
-
-
-def _read_manifest(path: Path) -> list[Source]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    if not rows or "file" not in rows[0]:
-        raise DataError(f"{path}: no column `file`; a manifest is a TSV with a heading line")
-    return [
-        Source(
-            path.parent / row["file"],
-            row.get("speaker") or row["file"],
-            Path(row["file"]).parts[0],
-            float(row.get("offset_ms") or 0),
-        )
-        for row in rows
-        if (row.get("kind") or "real") == "real"
-    ]
-
-
-def prepare(
-    sources: list[Source],
-    geometry: CropGeometry,
-    cache: Path,
-    jobs: int,
-    progress: Progress = silent,
-) -> tuple[list[Clip], Counter[str]]:
-    """Load the clips of all sources, preparing those that are not in `cache` yet.
-
-    Returns the clips and a count of reasons why the others were left out.
-    """
-    cache.mkdir(parents=True, exist_ok=True)
-    wide = replace(geometry, side=geometry.side * MARGIN, pixels=round(geometry.pixels * MARGIN))
-    missing = [s for s in sources if not _cached(s, wide, cache).exists()]
-    # One thread each: workers that all use all cores stand in each other's way.
-    with ProcessPoolExecutor(jobs, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        work = pool.map(_prepare_one, missing, [wide] * len(missing), [cache] * len(missing))
-        for done, _ in enumerate(work, 1):
-            progress("preparing clips", done, len(missing))
-    clips, reasons = [], Counter[str]()
-    for source in sources:
-        with np.load(_cached(source, wide, cache)) as arrays:
-            if why := str(arrays["why"]):
-                reasons[why] += 1
-                continue
-            clips.append(
-                Clip(source, arrays["frames"], arrays["samples"], int(arrays["first_frame"]))
-            )
-    return clips, reasons
 
 
 def by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
@@ -144,45 +103,69 @@ def by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
     return groups
 
 
-def _cached(source: Source, geometry: CropGeometry, cache: Path) -> Path:
+def split(clips: Iterable[Clip], speakers: set[str]) -> tuple[list[Clip], list[Clip]]:
+    """Clips to learn from, and those of `speakers`, to measure on."""
+    clips = list(clips)
+    learning = [clip for clip in clips if clip.source.speaker not in speakers]
+    return learning, [clip for clip in clips if clip.source.speaker in speakers]
+
+
+def read_speakers(path: Path | None) -> set[str]:
+    """Names in a file, one a line; none without a file."""
+    if path is None:
+        return set()
     try:
-        state = source.path.stat()
+        return set(path.read_text(encoding="utf-8").split())
     except OSError as error:
-        raise DataError(f"{source.path}: {error.strerror}; correct the manifest") from error
-    key = f"{source.path.resolve()} {state.st_size} {state.st_mtime_ns} {geometry}"
-    return cache / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:24]}.npz"
+        raise DataError(f"{path}: {error.strerror}; name a file of speakers") from error
 
 
-def _prepare_one(source: Source, geometry: CropGeometry, cache: Path) -> None:
-    target = _cached(source, geometry, cache)
-    why, first, frames = "", 0, np.zeros((0, *geometry.shape), np.uint8)
-    samples = np.zeros(0, np.int16)
+def _in_folder(path: Path, folder: Path) -> Source:
+    inside = path.relative_to(folder)
+    speaker = str(path.parent) if len(inside.parts) > 1 else str(path)
+    lrs2 = [name for name in inside.parts if name in LRS2_PARTS]
+    return Source(path, speaker, lrs2[0] if lrs2 else folder.name)
+
+
+def _read_lrs2_list(place: Path, part: str) -> list[Source]:
+    """Clips of a list such as `test.txt`: lines of `video/clip`, sometimes with a flag behind."""
+    root = place / "mvlrs_v1" if (place / "mvlrs_v1").is_dir() else place
+    folder = root / ("pretrain" if part == "pretrain" else "main")
+    lists = [path for path in (place / f"{part}.txt", root / f"{part}.txt") if path.is_file()]
+    if not lists or not folder.is_dir():
+        raise DataError(
+            f"{place}: no {part}.txt with a folder {folder.name}; name the folder of LRS2 with both"
+        )
+    names = [line.split()[0] for line in lists[0].read_text().splitlines() if line.strip()]
+    return [
+        Source(folder / f"{name}.mp4", str((folder / name).parent), folder.name) for name in names
+    ]
+
+
+def _read_manifest(path: Path) -> list[Source]:
+    rows = read_table(path)
+    if "file" not in rows[0]:
+        raise DataError(f"{path}: no column `file`; a manifest is a TSV with a heading line")
+    return [
+        Source(
+            path.parent / row["file"],
+            row.get("speaker") or row["file"],
+            Path(row["file"]).parts[0],
+            float(row.get("offset_ms") or 0),
+            row.get("language") or "",
+        )
+        for row in rows
+        if (row.get("kind") or "real") == "real"
+    ]
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a TSV with a heading line. Raises DataError for another kind of file."""
     try:
-        first, frames, samples = _one_face(source.path, geometry)
-        if len(frames) < MIN_FRAMES:
-            why = "no face long enough" if len(frames) else "no face"
-    except AvsyncError as error:
-        why = type(error).__name__
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, frames=frames, samples=samples, first_frame=first, why=why)
-    os.replace(temporary, target)
-
-
-def _one_face(
-    path: Path, geometry: CropGeometry
-) -> tuple[int, NDArray[np.uint8], NDArray[np.int16]]:
-    """The track that covers most picture over time, and the sound."""
-    info = media.probe(path)
-    crops: dict[int, list[NDArray[np.uint8]]] = defaultdict(list)
-    first: dict[int, int] = {}
-    area: Counter[int] = Counter()
-    for seen in follow_faces(media.read_frames(info), open_finder()):
-        for number, box in seen.boxes.items():
-            first.setdefault(number, seen.index)
-            crops[number].append(crop(seen.frame, box, geometry))
-            area[number] += round(box.width * box.height)
-    if not crops:
-        return 0, np.zeros((0, *geometry.shape), np.uint8), np.zeros(0, np.int16)
-    best = area.most_common(1)[0][0]
-    return first[best], np.stack(crops[best]), np.concatenate([*media.read_samples(info)])
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a TSV ({error}); name a manifest or a folder") from error
+    if not rows:
+        raise DataError(f"{path}: no rows; a manifest is a TSV with a heading line")
+    return rows

@@ -1,87 +1,214 @@
-"""How well embeddings tell which sound belongs to a picture, on clips that training has not seen.
+"""`avsync evaluate`: the paper's table, whole clips with their sound moved, and confidence.
 
-The field's protocol (Perfect Match, section 4; public evaluator of VocaLiST): 31 candidates within
-+-15 frames, right within one frame; distances averaged over neighbouring windows for longer inputs;
-candidates outside the clip are masked.
+The paper's protocol looks at windows and knows that an answer lies within 15 frames; the trials
+ask what a user asks: is the answer right, wrong, or "cannot tell", and does confidence mean it.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from avsync.model import DefaultStreams
-from avsync.training.batches import whole
+from avsync.confidence import Calibration
+from avsync.downloads import Progress, silent
+from avsync.errors import DataError
+from avsync.judge import judge
+from avsync.model import AnyStreams
+from avsync.report import SyncReport
+from avsync.timebase import FRAMES_PER_SECOND
+from avsync.training.accuracy import Accuracy, accuracy
+from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
+from avsync.training.trials import Heard, Trial, Trials
+from avsync.weights import Weights
 
-REACH = 15  # frames: 31 candidates
-TOLERANCE = 1  # frame
+SHIFTS = 4  # times that each clip's sound is moved
+CUTS_SECONDS = (1, 2, 4, 8)  # lengths that longer clips are cut to
+SURE = 0.9
+TRAINED = ("config", "objective", "n_way", "similarity", "steps")
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Shares of right answers; chance is 3 of 31."""
+class Shares:
+    """What became of the trials of one kind."""
 
-    frames_5: float  # from one window of 0.2 s
-    frames_15: float  # from 11 neighbouring windows
-    clips: float  # from all windows of a clip
-    clip_count: int
+    name: str
+    trials: int
+    speakers: int
+    right: float  # share within 40 ms
+    wrong: float
+    undetermined: float
+    median_error_ms: float | None  # of the answers
+    error_95_ms: float | None  # 95th percentile
 
-    def __str__(self) -> str:
-        return (
-            f"right at 5 frames {self.frames_5:.3f}, 15 frames {self.frames_15:.3f}, "
-            f"whole clips {self.clips:.3f} of {self.clip_count}"
-        )
-
-
-def accuracy(streams: DefaultStreams, clips: Sequence[Clip]) -> Accuracy:
-    """Measure on whole clips, each taken to be in step."""
-    rights: dict[int, list[NDArray[np.bool_]]] = {1: [], 11: []}
-    right_clips = []
-    for clip in clips:
-        if len(clip.valid_windows) < 2:
-            continue
-        rows = distances(streams, clip)
-        for count, right in rights.items():
-            right.append(is_right(smoothed(rows, count)))
-        right_clips.append(bool(is_right(np.nanmean(rows, axis=0, keepdims=True))[0]))
-    shares = {count: float(np.concatenate(right).mean()) for count, right in rights.items()}
-    return Accuracy(shares[1], shares[11], float(np.mean(right_clips)), len(right_clips))
+    @property
+    def right_of_answered(self) -> float | None:
+        """Share of right answers among answers."""
+        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
 
 
-def distances(streams: DefaultStreams, clip: Clip) -> NDArray[np.float32]:
-    """(windows, 31) distances of each picture to the sounds -15..15 frames later; NaN outside."""
-    device = next(streams.parameters()).device
-    streams.eval()
-    frames, sounds = whole(clip, streams.config.geometry.pixels)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        video = streams.embed_video(frames.to(device))
-        audio = streams.embed_sounds(sounds.to(device))[:, 0]
-    every = torch.cdist(video.float(), audio.float()).cpu().numpy()
-    rows = np.full((len(every), 2 * REACH + 1), np.nan, np.float32)
-    for i in range(len(every)):
-        first, last = max(0, i - REACH), min(len(every), i + REACH + 1)
-        rows[i, first - i + REACH : last - i + REACH] = every[i, first:last]
-    return rows
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What `avsync detect` would have said to the trials."""
+
+    by_length: tuple[Shares, ...]  # whole clips, and cut
+    by_group: tuple[Shares, ...]  # whole clips
+    foreign: tuple[Shares, ...]  # sound that is not the face's: undetermined is right
+    calibration_error: float  # expected, over whole clips and cuts with their own sound or not
+    sure_answers: int  # with a confidence of 0.9 and more
+    sure_and_right: float | None
+    reliability: list[dict[str, float]]
 
 
-def smoothed(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Each row averaged with its neighbours, `count` rows in all, fewer at the ends."""
-    reach = count // 2
-    return np.stack([nan_mean(rows[max(0, i - reach) : i + reach + 1]) for i in range(len(rows))])
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that is measured of one weights file."""
+
+    weights: str
+    trained: dict[str, object]  # its network, objective, N: from its provenance
+    accuracy: Accuracy
+    answers: Answers | None  # None: not asked for, or the weights are not calibrated
 
 
-def nan_mean(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over rows, NaN only where all are."""
-    known = np.isfinite(rows)
-    counts = known.sum(axis=0)
-    total = np.where(known, rows, 0).sum(axis=0)
-    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan).astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    trial: Trial
+    report: SyncReport  # as `avsync detect` would give it
+    confidence: float | None  # of the best offset, however unsure
+    is_right: bool  # the best offset, however unsure
+
+    @property
+    def answered(self) -> bool:
+        return self.report.offset_ms is not None
+
+    @property
+    def error_ms(self) -> float | None:
+        if self.report.offset_ms is None or self.trial.heard != "own":
+            return None
+        return abs(self.report.offset_ms - self.trial.truth_ms)
 
 
-def is_right(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Whether the nearest sound of each row lies within a frame of its picture."""
-    best = np.argmin(np.where(np.isfinite(rows), rows, np.inf), axis=1)
-    return np.asarray(np.abs(best - REACH) <= TOLERANCE)
+def evaluate(
+    weights: Weights, clips: Sequence[Clip], table_only: bool = False, progress: Progress = silent
+) -> Evaluation:
+    """Measure weights on clips that they were not trained on, at the clips' own offsets.
+
+    Trials need calibrated weights. Raises DataError where no clip is long enough.
+    """
+    streams = weights.streams
+    assert isinstance(streams, AnyStreams)
+    clips = [clip for clip in clips if len(clip.valid_windows) > 1]
+    if not clips:
+        raise DataError("no clip shows a face with sound for long enough; add data")
+    options = weights.provenance.get("options", {})
+    trained = {name: options.get(name) for name in TRAINED}
+    table = accuracy(streams, clips)
+    if table_only or not weights.calibration:
+        return Evaluation(weights.name, trained, table, None)
+    answers = _try(Trials(streams, clips), Calibration.of(weights.calibration), progress)
+    return Evaluation(weights.name, trained, table, answers)
+
+
+def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answers:
+    kinds = {"whole clips": _whole, "cut clips": _cut, "foreign sound": _foreign}
+    whole, cut, foreign = (
+        _judge_all(make(trials), calibration, progress, what) for what, make in kinds.items()
+    )
+    scored = [j for j in (*whole, *cut, *foreign) if j.confidence is not None]
+    confidence = np.array([j.confidence for j in scored])
+    right = np.array([j.is_right for j in scored])
+    sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= SURE]
+    return Answers(
+        (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
+        tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
+        _grouped(foreign, lambda trial: trial.heard),
+        expected_error(confidence, right),
+        len(sure),
+        float(np.mean(sure)) if sure else None,
+        reliability(confidence, right),
+    )
+
+
+def _whole(trials: Trials) -> Iterable[Trial]:
+    for number in range(len(trials)):
+        for _ in range(SHIFTS):
+            yield trials.make(number, trials.length(number), 1, "own")
+
+
+def _cut(trials: Trials) -> Iterable[Trial]:
+    for number in range(len(trials)):
+        for seconds in CUTS_SECONDS:
+            if trials.length(number) >= seconds * FRAMES_PER_SECOND:
+                for _ in range(2):
+                    yield trials.make(number, seconds * FRAMES_PER_SECOND, 1, "own")
+
+
+def _foreign(trials: Trials) -> Iterable[Trial]:
+    kinds: tuple[Heard, ...] = ("stranger", "music", "silence")
+    for number in range(len(trials)):
+        for heard in kinds:
+            yield trials.make(number, trials.length(number), 1, heard, alone=True)
+
+
+def _judge_all(
+    trials: Iterable[Trial], calibration: Calibration, progress: Progress, what: str
+) -> list[_Judged]:
+    judged = []
+    for trial in trials:
+        name = str(trial.clip.source.path)
+        report = judge(name, trial.seen, calibration, trial.reach_seconds)
+        offset = trial.offset()
+        confidence = calibration.confidence(offset.evidence) if offset else None
+        is_right = offset is not None and trial.is_right(offset.offset_ms)
+        judged.append(_Judged(trial, report, confidence, is_right))
+        progress(what, len(judged), None)
+    return judged
+
+
+def _grouped(judged: Iterable[_Judged], name: Callable[[Trial], str]) -> tuple[Shares, ...]:
+    groups: dict[str, list[_Judged]] = defaultdict(list)
+    for j in judged:
+        groups[name(j.trial)].append(j)
+    return tuple(_shares(group, groups[group]) for group in sorted(groups))
+
+
+def _shares(name: str, judged: Sequence[_Judged]) -> Shares:
+    answered = [j for j in judged if j.answered]
+    right = sum(j.is_right for j in answered) / len(judged)
+    errors = [j.error_ms for j in answered if j.error_ms is not None]
+    return Shares(
+        name,
+        len(judged),
+        len({j.trial.clip.source.speaker for j in judged}),
+        right,
+        len(answered) / len(judged) - right,
+        1 - len(answered) / len(judged),
+        float(np.median(errors)) if errors else None,
+        float(np.quantile(errors, 0.95)) if errors else None,
+    )
+
+
+def _band(value: float, edges: Sequence[int], unit: str) -> str:
+    """`below 2 s`, `2 to 5 s`, `5 s and more`."""
+    above = [edge for edge in edges if value >= edge]
+    below = [edge for edge in edges if value < edge]
+    if not above:
+        return f"below {edges[0]} {unit}"
+    return f"{above[-1]} to {below[0]} {unit}" if below else f"{above[-1]} {unit} and more"
+
+
+def _length_name(trial: Trial) -> str:
+    return "whole: " + _band(trial.clip.frame_count / FRAMES_PER_SECOND, (2, 5), "s")
+
+
+def _cut_name(trial: Trial) -> str:
+    return f"cut to {trial.windows / FRAMES_PER_SECOND:.0f} s"
+
+
+GROUPS: dict[str, Callable[[Trial], str]] = {
+    "data": lambda trial: f"data: {trial.clip.source.group}",
+    "language": lambda trial: f"language: {trial.clip.source.language or 'not known'}",
+    "picture": lambda trial: "picture: " + _band(trial.clip.picture_height, (360, 720), "lines"),
+    "face": lambda trial: "face: " + _band(trial.clip.face_height, (60, 120, 240), "pixels high"),
+}

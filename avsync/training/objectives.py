@@ -1,8 +1,9 @@
-"""What training minimises.
+"""What training minimises: three ways to say that a picture belongs to its own sound.
 
-`multiway` is the paper's N-way matching: a window of picture must find its own among the N sounds
-of the same clip. A softmax over the N candidates and cross-entropy; here also the other way round,
-each sound looking for its picture.
+`multiway` is the paper's N-way matching: a window of picture must find its own among N sounds of
+the same clip. `contrastive` (SyncNet) and `avenet` (AVE-Net) are the baselines it was compared
+with: they see one pair at a time, half of them true, the false ones from the same clip too.
+All take unit-length or other embeddings alike; evaluation compares Euclidean distances.
 """
 
 import math
@@ -13,41 +14,104 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+ObjectiveName = Literal["multiway", "contrastive", "avenet"]
 Similarity = Literal["cosine", "inverse-distance"]
+
+MARGIN = 1.0  # of the contrastive loss; unrelated unit vectors are the square root of 2 apart
+NEAREST = 0.1  # keeps an inverse distance finite
 
 
 class Multiway(nn.Module):
-    """N-way matching within clips.
+    """N-way matching within clips (Perfect Match, section 3), here also the other way round.
 
-    `cosine`: similarity times a learnt scale. `inverse-distance`: the paper's 1 / Euclidean
-    distance, times a learnt scale because embeddings of unit length are never far apart.
+    Each picture looks for its sound, and each sound for its picture. `inverse-distance` is the
+    paper's softmax over 1 / Euclidean distance, times a learnt scale because embeddings of unit
+    length are never far apart; `cosine` is similarity times a learnt scale.
     """
 
-    def __init__(self, similarity: Similarity = "cosine") -> None:
+    def __init__(self, n_way: int, similarity: Similarity = "cosine") -> None:
         super().__init__()
-        self.similarity = similarity
+        self.n_way, self.similarity = n_way, similarity
         start = 10.0 if similarity == "cosine" else 5.0
         self.log_scale = nn.Parameter(torch.tensor(math.log(start)))
 
     def forward(self, video: Tensor, audio: Tensor, lengths: Sequence[int]) -> Tensor:
         """(N, D) pictures and their (N, D) sounds, clip after clip -> mean loss."""
-        losses = [
-            F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
-            for logits, target in self._per_clip(video, audio, lengths)
-        ]
-        return torch.stack(losses).mean() / 2
+        losses = []
+        for pictures, sounds in _per_clip(video, audio, lengths):
+            logits = self.logits(pictures, sounds)
+            target = torch.arange(len(logits), device=logits.device)
+            for one_way in (logits, logits.T):
+                rivals = one_way.masked_fill(self._left_out(len(logits), logits.device), -math.inf)
+                losses.append(F.cross_entropy(rivals, target))
+        return torch.stack(losses).mean()
 
     def logits(self, video: Tensor, audio: Tensor) -> Tensor:
         """(T, D), (T, D) -> (T, T), picture by sound."""
         if self.similarity == "cosine":
-            return self.log_scale.exp() * (video @ audio.T)
-        return self.log_scale.exp() / (torch.cdist(video, audio) + 0.1)
+            return self.log_scale.exp() * (
+                F.normalize(video, dim=-1) @ F.normalize(audio, dim=-1).T
+            )
+        return self.log_scale.exp() / (torch.cdist(video, audio) + NEAREST)
 
-    def _per_clip(
-        self, video: Tensor, audio: Tensor, lengths: Sequence[int]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        sizes = list(lengths)
-        for pictures, sounds in zip(
-            torch.split(video, sizes), torch.split(audio, sizes), strict=True
-        ):
-            yield self.logits(pictures, sounds), torch.arange(len(pictures), device=video.device)
+    def _left_out(self, count: int, device: torch.device) -> Tensor:
+        """(T, T) what is no candidate: each row keeps its own and n_way - 1 others at random."""
+        order = torch.rand(count, count, device=device)
+        order.fill_diagonal_(-1.0)
+        return order.argsort(dim=1).argsort(dim=1) >= self.n_way
+
+
+class Contrastive(nn.Module):
+    """SyncNet's loss (Chung and Zisserman, 2016): true pairs near, false ones a margin apart."""
+
+    def forward(self, video: Tensor, audio: Tensor, lengths: Sequence[int]) -> Tensor:
+        """(N, D) pictures and their (N, D) sounds, clip after clip -> mean loss."""
+        others = torch.cat([_others(sounds) for _, sounds in _per_clip(video, audio, lengths)])
+        near = F.pairwise_distance(video, audio)
+        far = F.pairwise_distance(video, others)
+        return (near.square().mean() + F.relu(MARGIN - far).square().mean()) / 2
+
+
+class AveNet(nn.Module):
+    """AVE-Net's loss (Arandjelovic and Zisserman, 2018): is this distance that of a true pair?
+
+    Normalised embeddings, their distance, a fully connected layer to two classes, softmax.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = nn.Linear(1, 2)
+        # A small distance means "true" from the start; the other sign would have to unlearn first.
+        self.classify.weight.data = torch.tensor([[1.0], [-1.0]])
+        self.classify.bias.data = torch.tensor([-1.0, 1.0])
+
+    def forward(self, video: Tensor, audio: Tensor, lengths: Sequence[int]) -> Tensor:
+        """(N, D) pictures and their (N, D) sounds, clip after clip -> mean loss."""
+        video, audio = F.normalize(video, dim=-1), F.normalize(audio, dim=-1)
+        others = torch.cat([_others(sounds) for _, sounds in _per_clip(video, audio, lengths)])
+        distances = torch.cat([F.pairwise_distance(video, x) for x in (audio, others)])
+        is_true = torch.arange(len(distances), device=video.device) < len(video)
+        return F.cross_entropy(self.classify(distances[:, None]), is_true.long())
+
+
+def build_objective(
+    name: ObjectiveName, n_way: int, similarity: Similarity
+) -> Multiway | Contrastive | AveNet:
+    """A fresh objective; only multiway has candidates and a similarity."""
+    if name == "multiway":
+        return Multiway(n_way, similarity)
+    return Contrastive() if name == "contrastive" else AveNet()
+
+
+def _per_clip(
+    video: Tensor, audio: Tensor, lengths: Sequence[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    sizes = list(lengths)
+    yield from zip(torch.split(video, sizes), torch.split(audio, sizes), strict=True)
+
+
+def _others(sounds: Tensor) -> Tensor:
+    """For each of a clip's sounds, a random other one of the clip."""
+    count = len(sounds)
+    away = torch.randint(1, max(2, count), (count,), device=sounds.device)
+    return sounds[(torch.arange(count, device=sounds.device) + away) % count]

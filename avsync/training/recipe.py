@@ -1,17 +1,18 @@
-"""From folders of videos to a weights file: prepare, clean, hold out, train, calibrate."""
+"""From data to a weights file, or to figures: gather clips, hold speakers out, then the job."""
 
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsync import weights
-from avsync.downloads import Progress
-from avsync.errors import DataError
-from avsync.model import DEFAULT_CONFIG
+from avsync.downloads import Progress, silent
+from avsync.model import CONFIGS, ModelConfig
 from avsync.timebase import FRAME_MS
-from avsync.training.clean import NEAR_MS, clean
-from avsync.training.clips import Clip, find_sources, prepare
+from avsync.training.clips import Clip, find_sources, read_speakers, split
+from avsync.training.evaluate import Evaluation, evaluate
+from avsync.training.prepare import is_prepared, prepare, read_prepared
 from avsync.training.train import TrainOptions, train
 
 
@@ -19,54 +20,93 @@ from avsync.training.train import TrainOptions, train
 class Recipe:
     """All that determines a weights file."""
 
-    data: tuple[Path, ...]
+    data: tuple[Path, ...]  # prepared folders, folders of videos, manifests
     output: Path
     options: TrainOptions
     hold_out: Path | None = None  # speakers to measure on only, one a line
-    clean_with: str | None = None  # weights that measure clips' own offsets
-    cache: Path | None = None  # for prepared clips
+    tolerance_ms: float = FRAME_MS  # a held-out answer is right so near to its clip's own offset
+    cache: Path | None = None  # for clips of data that is not prepared
     jobs: int = 1
+    checkpoint_seconds: float = 60.0
 
 
 def run(recipe: Recipe, progress: Progress, say: Callable[[str], None]) -> None:
-    """Do all of it; a run that was killed goes on from its cache and its checkpoint."""
-    sources = find_sources(recipe.data)
-    cache = recipe.cache or weights.cache_folder() / "clips"
-    clips, left_out = prepare(sources, DEFAULT_CONFIG.geometry, cache, recipe.jobs, progress)
-    say(f"{len(clips)} of {len(sources)} clips usable; left out: {_counts(left_out)}")
-    if recipe.clean_with:
-        clips, done = clean(clips, weights.load(recipe.clean_with), progress)
-        say(f"own offsets of clips: {_counts(done)}")
-    learning, held_out = split(clips, _speakers(recipe.hold_out))
+    """Do all of it; a run that was killed goes on from its clips and its checkpoint."""
+    if os.environ.get("RANK", "0") != "0":  # of several processes, one talks
+        progress, say = silent, lambda line: None
+    config = CONFIGS[recipe.options.config]
+    clips = gather(recipe.data, config, recipe.cache, recipe.jobs, progress, say)
+    learning, held_out = split(clips, read_speakers(recipe.hold_out))
     say(f"{len(learning)} clips to learn from, {len(held_out)} held out")
     provenance = {
         "data": [path.name for path in recipe.data],
-        "groups": sorted({clip.source.group for clip in learning}),
+        "groups": dict(Counter(clip.source.group for clip in learning)),
         "clips": len(learning),
         "speakers": len({clip.source.speaker for clip in learning}),
-        "cleaned_with": recipe.clean_with and weights.find(recipe.clean_with).name,
         "held_out_speakers": sorted({clip.source.speaker for clip in held_out}),
     }
-    tolerance_ms = FRAME_MS if recipe.clean_with else NEAR_MS
     train(
-        learning, held_out, recipe.output, recipe.options, provenance, tolerance_ms, progress, say
-    )
+        learning, held_out, recipe.output, recipe.options, provenance,
+        recipe.checkpoint_seconds, recipe.tolerance_ms, progress, say,
+    )  # fmt: skip
 
 
-def split(clips: list[Clip], speakers: set[str]) -> tuple[list[Clip], list[Clip]]:
-    """Clips to learn from, and those of the speakers to measure on."""
-    learning = [clip for clip in clips if clip.source.speaker not in speakers]
-    return learning, [clip for clip in clips if clip.source.speaker in speakers]
+def gather(
+    data: Sequence[Path],
+    config: ModelConfig,
+    cache: Path | None,
+    jobs: int,
+    progress: Progress,
+    say: Callable[[str], None],
+    part: str | None = None,
+) -> list[Clip]:
+    """Clips of prepared folders, and of other data, which is prepared now, its offsets unmeasured.
+
+    Raises DataError where there are none.
+    """
+    clips: list[Clip] = []
+    for place in data:
+        if is_prepared(place):
+            clips += read_prepared(place, config.geometry)
+            continue
+        sources = find_sources([place], part)
+        folder = cache or weights.cache_folder() / "clips"
+        prepared = prepare(sources, config.geometry, folder, jobs, progress=progress)
+        say(f"{place}: {counts(prepared.verdicts)}")
+        clips += prepared.clips
+    return clips
 
 
-def _speakers(path: Path | None) -> set[str]:
-    if path is None:
-        return set()
-    try:
-        return set(path.read_text(encoding="utf-8").split())
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; name a file of speakers") from error
-
-
-def _counts(reasons: Counter[str]) -> str:
+def counts(reasons: Counter[str]) -> str:
+    """Counted reasons as text."""
     return ", ".join(f"{count} {why}" for why, count in reasons.most_common()) or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """What to measure, and on what."""
+
+    data: tuple[Path, ...]
+    weights: tuple[str, ...]
+    speakers: Path | None = None  # one a line; all without
+    part: str | None = None  # list of LRS2
+    table_only: bool = False  # the paper's protocol, without trials
+    cache: Path | None = None
+    jobs: int = 1
+
+
+def evaluate_all(
+    plan: EvaluationPlan, progress: Progress, say: Callable[[str], None]
+) -> list[Evaluation]:
+    """Measure each of the weights on the same clips.
+
+    Raises DataError where there are none, WeightsError for weights that cannot be loaded.
+    """
+    speakers = read_speakers(plan.speakers)
+    measured = []
+    for name in plan.weights:
+        loaded = weights.load(name)
+        clips = gather(plan.data, loaded.config, plan.cache, plan.jobs, progress, say, plan.part)
+        clips = split(clips, speakers)[1] if speakers else clips
+        measured.append(evaluate(loaded, clips, plan.table_only, progress))
+    return measured

@@ -1,7 +1,11 @@
-"""The training loop, top to bottom: network, steps, checkpoints, a weights file at the end."""
+"""The training loop, top to bottom: network, steps, checkpoints, a weights file at the end.
+
+Under `torchrun` every process takes its own batches, and gradients are averaged over all.
+"""
 
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,46 +14,82 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from avsync import weights
 from avsync.downloads import Progress, silent
 from avsync.errors import DataError, WeightsError
-from avsync.model import DEFAULT_CONFIG, DefaultStreams
+from avsync.model import (
+    CONFIGS,
+    AnyStreams,
+    DefaultStreams,
+    build,
+)
 from avsync.timebase import FRAME_MS
+from avsync.training.accuracy import Accuracy, accuracy
 from avsync.training.batches import Batch, Batches, sounds_of
 from avsync.training.calibrate import calibrate
 from avsync.training.clips import Clip
-from avsync.training.evaluate import Accuracy, accuracy
-from avsync.training.objectives import Multiway, Similarity
+from avsync.training.device import Place, half_precision, place
+from avsync.training.log import Log
+from avsync.training.objectives import ObjectiveName, Similarity, build_objective
 
+MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
 MIN_WINDOWS = 10  # shorter clips have too few candidates to teach anything
-WARM_UP_STEPS = 200
+WARM_UP_STEPS = 200  # at most; a tenth of a short training
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
+EVALUATE_STEPS = 250
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """How to train; with the data, this determines the weights."""
 
+    config: str = "default"  # of `avsync.model.CONFIGS`
+    objective: ObjectiveName = "multiway"
+    n_way: int = 24  # candidates of each picture, of its own clip
+    similarity: Similarity = "cosine"  # of multiway
     steps: int = 4000
     windows: int = 480  # of all clips of a batch
-    n_way: int = 24  # candidates: windows taken of one clip
     learning_rate: float = 1e-3
-    similarity: Similarity = "cosine"
+    averaging_steps: int = 100  # weights kept are an exponential average over about so many
     seed: int = 0
     start: str | None = None  # weights to start from
-    evaluate_every: int = 500  # steps
-    checkpoint_every: int = 100  # steps
+
+
+class Matcher(nn.Module):
+    """Streams and objective as one: a batch becomes its loss."""
+
+    def __init__(self, streams: AnyStreams, objective: nn.Module) -> None:
+        super().__init__()
+        self.streams, self.objective = streams, objective
+
+    def forward(
+        self, frames: Tensor, sounds: Tensor, frame_counts: Sequence[int], lengths: Sequence[int]
+    ) -> Tensor:
+        """Frames and sounds of a `Batch` -> mean loss."""
+        with half_precision(frames.device):
+            video = self.streams.embed_videos(frames, frame_counts)
+            audio = self.streams.embed_sounds(sounds)[:, 0]
+        loss: Tensor = self.objective(video.float(), audio.float(), lengths)
+        return loss
 
 
 @dataclass(slots=True)
 class _State:
-    streams: DefaultStreams
-    objective: Multiway
+    matcher: Matcher
+    averaged: AveragedModel  # of the streams
     optimiser: torch.optim.AdamW
     step: int = 0
+
+    @property
+    def averaged_streams(self) -> AnyStreams:
+        streams = self.averaged.module
+        assert isinstance(streams, AnyStreams)
+        return streams
 
 
 def train(
@@ -58,70 +98,98 @@ def train(
     output: Path,
     options: TrainOptions,
     provenance: dict[str, Any],
+    checkpoint_seconds: float = 60.0,
     tolerance_ms: float = FRAME_MS,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> Accuracy | None:
-    """Train the default network, write its weights to `output`, return its accuracy.
+    """Train streams, write their weights to `output`, return their accuracy on `held_out`.
 
-    Confidence is calibrated on `held_out`: an answer is right within `tolerance_ms`.
-    A checkpoint beside `output` lets a run that was killed go on where it was; it is removed
-    when the weights are written. Raises DataError where there is nothing to learn from.
+    Confidence is calibrated on `held_out`: right is what lies within `tolerance_ms` of a clip's own
+    offset. A checkpoint beside `output` lets a run that was killed go on where it was, with the
+    result of an uninterrupted one; it is removed when the weights are written. Raises DataError
+    where there is nothing to learn from, WeightsError for weights that cannot be started from.
     """
     clips = [clip for clip in clips if len(clip.valid_windows) >= MIN_WINDOWS]
     if not clips:
         raise DataError("no clip shows a face with sound for long enough; add data")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    state = _new_state(clips, options, device)
-    checkpoint = output.with_suffix(".checkpoint")
-    _resume(state, checkpoint, options)
-    batches = Batches(
-        clips, state.streams.config.geometry.pixels, options.windows, options.n_way, options.seed
-    )
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(state.step, options.steps),
-        num_workers=1,
-        prefetch_factor=4,
-    )
-    started, losses, measured = time.monotonic(), [], None
+    with place() as here:
+        state = _new_state(clips, options, here.device)
+        checkpoint = output.with_suffix(".checkpoint")
+        _resume(state, checkpoint, options)
+        _loop(state, _loader(state, clips, options, here), options, here,
+              held_out, checkpoint, checkpoint_seconds, progress, say)  # fmt: skip
+        if not here.leads:
+            return None
+        streams = state.averaged_streams
+        measured = accuracy(streams, held_out) if held_out else None
+        if options.start:
+            provenance = {**provenance, "started_from": weights.load(options.start).provenance}
+        facts = {
+            **provenance,
+            "options": asdict(options),
+            "processes": here.world_size,
+            "accuracy": measured and asdict(measured),
+        }
+        calibration = calibrate(streams, held_out, tolerance_ms) if held_out else {}
+        weights.save(output, streams.config, streams.state_dict(), calibration, facts)
+        checkpoint.unlink(missing_ok=True)
+        return measured
+
+
+def _loop(
+    state: _State,
+    loader: "DataLoader[Batch]",
+    options: TrainOptions,
+    here: Place,
+    held_out: Sequence[Clip],
+    checkpoint: Path,
+    checkpoint_seconds: float,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    matcher: nn.Module = state.matcher
+    if here.world_size > 1:
+        matcher = DistributedDataParallel(matcher)
+    log = Log(checkpoint.with_suffix(".logs"), say) if here.leads else None
+    saved = time.monotonic()
     for batch in loader if state.step < options.steps else ():
-        losses.append(_step(state, batch, options, device))
+        loss = _step(state, matcher, batch, options, here)
+        if log is None:
+            continue
         progress("training", state.step, options.steps)
-        if state.step % options.checkpoint_every == 0:
+        log.loss(state.step, loss, _learning_rate(state.step - 1, options))
+        if state.step % EVALUATE_STEPS == 0 and state.step < options.steps and held_out:
+            log.accuracy(state.step, accuracy(state.averaged_streams, held_out))
+        if time.monotonic() - saved >= checkpoint_seconds:
             _write_checkpoint(state, checkpoint, options)
-        if state.step % options.evaluate_every == 0 or state.step == options.steps:
-            measured = accuracy(state.streams, held_out) if held_out else None
-            loss = sum(losses) / len(losses)
-            minutes = (time.monotonic() - started) / 60
-            say(f"step {state.step}  {minutes:.1f} min  loss {loss:.3f}  {measured}")
-            losses = []
-    facts = {
-        **provenance,
-        "options": asdict(options),
-        "accuracy": asdict(measured) if measured else None,
-    }
-    calibration = calibrate(state.streams, held_out, tolerance_ms) if held_out else {}
-    weights.save(output, state.streams.config, state.streams.state_dict(), calibration, facts)
-    checkpoint.unlink(missing_ok=True)
-    return measured
+            saved = time.monotonic()
+    if log:
+        log.close()
 
 
 def _new_state(clips: Sequence[Clip], options: TrainOptions, device: torch.device) -> _State:
     torch.manual_seed(options.seed)
+    config = CONFIGS[options.config]
     if options.start:
         streams = weights.load(options.start).streams
-        if not isinstance(streams, DefaultStreams):
-            raise WeightsError(f"{options.start}: only the default network can be trained")
+        if streams.config != config:
+            raise WeightsError(
+                f"{options.start}: not of the network {options.config}; name other weights"
+            )
+        assert isinstance(streams, AnyStreams)
     else:
-        streams = DefaultStreams(DEFAULT_CONFIG)
-        _measure_mfcc(streams, clips)
-    streams.to(device).train()
-    objective = Multiway(options.similarity).to(device)
-    parameters = [*streams.parameters(), *objective.parameters()]
-    optimiser = torch.optim.AdamW(parameters, options.learning_rate, weight_decay=WEIGHT_DECAY)
-    return _State(streams, objective, optimiser)
+        streams = build(config)
+        if isinstance(streams, DefaultStreams):
+            _measure_mfcc(streams, clips)
+    objective = build_objective(options.objective, options.n_way, options.similarity)
+    matcher = Matcher(streams, objective).to(device).train()
+    average = get_ema_multi_avg_fn(1 - 1 / options.averaging_steps)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(streams, multi_avg_fn=average, use_buffers=True)
+    optimiser = torch.optim.AdamW(
+        matcher.parameters(), options.learning_rate, weight_decay=WEIGHT_DECAY
+    )
+    return _State(matcher, averaged, optimiser)
 
 
 def _measure_mfcc(streams: DefaultStreams, clips: Sequence[Clip]) -> None:
@@ -132,28 +200,51 @@ def _measure_mfcc(streams: DefaultStreams, clips: Sequence[Clip]) -> None:
     streams.mfcc_deviation.copy_(vectors.std(0))
 
 
-def _step(state: _State, batch: Batch, options: TrainOptions, device: torch.device) -> float:
+def _loader(
+    state: _State, clips: Sequence[Clip], options: TrainOptions, here: Place
+) -> "DataLoader[Batch]":
+    pixels = state.matcher.streams.config.geometry.pixels
+    stretch = max(MIN_STRETCH, options.n_way)
+    batches = Batches(clips, pixels, options.windows, stretch, options.seed)
+    # On a GPU the preparation of batches is what takes the time.
+    workers = max(1, min(8, (os.cpu_count() or 1) - 1)) if here.device.type == "cuda" else 1
+    first, last = (step * here.world_size + here.rank for step in (state.step, options.steps))
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, last, here.world_size),
+        num_workers=workers,
+        prefetch_factor=4,
+    )
+
+
+def _step(
+    state: _State, matcher: nn.Module, batch: Batch, options: TrainOptions, here: Place
+) -> float:
     for group in state.optimiser.param_groups:
         group["lr"] = _learning_rate(state.step, options)
-    state.streams.train()
-    with torch.autocast(device.type, torch.bfloat16):
-        frames = batch.frames.to(device, non_blocking=True)
-        video = state.streams.embed_videos(frames, batch.frame_counts)
-        audio = state.streams.embed_sounds(batch.sounds.to(device, non_blocking=True))[:, 0]
-    loss: Tensor = state.objective(video.float(), audio.float(), batch.lengths)
+    # What the objective draws depends on the step alone, as the batch does.
+    torch.manual_seed((options.seed << 32) + state.step * here.world_size + here.rank)
+    frames, sounds = (
+        tensor.to(here.device, non_blocking=True) for tensor in (batch.frames, batch.sounds)
+    )
+    matcher.train()
+    loss: Tensor = matcher(frames, sounds, batch.frame_counts, batch.lengths)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.streams.parameters(), MAX_GRADIENT)
+    nn.utils.clip_grad_norm_(state.matcher.parameters(), MAX_GRADIENT)
     state.optimiser.step()
+    state.averaged.update_parameters(state.matcher.streams)
     state.step += 1
     return loss.item()
 
 
 def _learning_rate(step: int, options: TrainOptions) -> float:
     """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < WARM_UP_STEPS:
-        return options.learning_rate * (step + 1) / WARM_UP_STEPS
-    done = (step - WARM_UP_STEPS) / max(1, options.steps - WARM_UP_STEPS)
+    warm_up = max(1, min(WARM_UP_STEPS, options.steps // 10))
+    if step < warm_up:
+        return options.learning_rate * (step + 1) / warm_up
+    done = (step - warm_up) / max(1, options.steps - warm_up)
     return options.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
@@ -163,8 +254,8 @@ def _write_checkpoint(state: _State, path: Path, options: TrainOptions) -> None:
         {
             "options": asdict(options),
             "step": state.step,
-            "streams": state.streams.state_dict(),
-            "objective": state.objective.state_dict(),
+            "matcher": state.matcher.state_dict(),
+            "averaged": state.averaged.state_dict(),
             "optimiser": state.optimiser.state_dict(),
         },
         file,
@@ -178,7 +269,7 @@ def _resume(state: _State, path: Path, options: TrainOptions) -> None:
     saved = torch.load(path, map_location="cpu", weights_only=True)
     if saved["options"] != asdict(options):
         raise DataError(f"{path}: of a training with other options; delete it or change --output")
-    state.streams.load_state_dict(saved["streams"])
-    state.objective.load_state_dict(saved["objective"])
+    state.matcher.load_state_dict(saved["matcher"])
+    state.averaged.load_state_dict(saved["averaged"])
     state.optimiser.load_state_dict(saved["optimiser"])
     state.step = saved["step"]

@@ -1,0 +1,127 @@
+"""Stage 5b: how sure an offset is, from the shape of its distance curve (numpy only).
+
+A wrong sound has minima too: confidence asks how deep this one is, how far it stands out from the
+next, whether stretches of time agree on it, and how many windows and candidates there were.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.errors import WeightsError
+
+FEATURE_COUNT = 8  # of `Evidence.features`
+SIDE_STEPS = 8  # points this near to a minimum belong to it
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for the minimum of a distance curve."""
+
+    min_distance: float
+    median_distance: float  # of the whole curve
+    strength: float  # depth below the median, times the root of the windows compared there
+    lead: float  # strength less that of the strongest other minimum
+    width_steps: int  # of the dip at half its depth
+    agreement: float  # share of resampled curves with a minimum within 40 ms
+    windows: float
+    shifts: int  # candidates judged
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What confidence is a logistic function of."""
+        return (
+            self.min_distance,
+            self.median_distance - self.min_distance,
+            self.strength,
+            self.lead,
+            float(np.log(self.width_steps)),
+            self.agreement,
+            float(np.log(self.windows + 1)),
+            float(np.log(self.shifts + 1)),
+        )
+
+    def scaled(self, factor: float) -> "Evidence":
+        """The same curve with all distances times `factor`."""
+        return replace(
+            self,
+            min_distance=self.min_distance * factor,
+            median_distance=self.median_distance * factor,
+            strength=self.strength * factor,
+            lead=self.lead * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Logistic regression of "within 40 ms of the truth" on evidence, kept with the weights."""
+
+    coefficients: tuple[float, ...]
+    intercept: float
+    typical_distance: float | None = None  # of borrowed calibrations: brings evidence to its scale
+
+    @classmethod
+    def of(cls, stored: dict[str, Any], borrowed: bool = False) -> "Calibration":
+        """As a weights file has it; `borrowed`: for weights whose distances have another scale.
+
+        Raises WeightsError for what was fitted to other evidence, by another version.
+        """
+        if len(stored["coefficients"]) != FEATURE_COUNT:
+            raise WeightsError(
+                "these weights were calibrated by another version of avsync; calibrate them again: "
+                "avsync train DATA --start WEIGHTS --steps 0"
+            )
+        typical = float(stored["typical_distance"]) if borrowed else None
+        return cls(tuple(stored["coefficients"]), float(stored["intercept"]), typical)
+
+    def confidence(self, evidence: Evidence) -> float:
+        """Probability that an offset with this evidence is right."""
+        if self.typical_distance is not None:
+            evidence = evidence.scaled(self.typical_distance / max(evidence.median_distance, 1e-6))
+        return float(self.probabilities([evidence.features])[0])
+
+    def probabilities(
+        self, features: Sequence[Sequence[float]] | NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(N, F) features of `Evidence` -> (N,) confidence."""
+        score = self.intercept + np.asarray(features) @ np.array(self.coefficients)
+        return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))
+
+
+def weigh(
+    curve: NDArray[np.float32],
+    counts: NDArray[np.float32],
+    best: int,
+    agreement: float,
+    windows: float,
+) -> Evidence:
+    """Evidence for point `best` of a (shifts,) mean distance curve; NaN: not judged.
+
+    `counts` are the windows compared at each shift, `windows` those of the picture.
+    """
+    judged = np.isfinite(curve)
+    median = float(np.median(curve[judged]))
+    strength = np.where(judged, (median - curve) * np.sqrt(np.maximum(counts, 0)), -np.inf)
+    elsewhere = strength[np.abs(np.arange(len(curve)) - best) > SIDE_STEPS]
+    others = elsewhere[np.isfinite(elsewhere)]
+    return Evidence(
+        min_distance=float(curve[best]),
+        median_distance=median,
+        strength=float(strength[best]),
+        lead=float(strength[best] - others.max(initial=0.0)),
+        width_steps=_width(curve, best, (median + float(curve[best])) / 2),
+        agreement=agreement,
+        windows=windows,
+        shifts=int(judged.sum()),
+    )
+
+
+def _width(curve: NDArray[np.float32], best: int, level: float) -> int:
+    """Points around `best` that lie below `level` without a gap."""
+    below = np.nan_to_num(curve, nan=np.inf) < level
+    right = int(np.argmin(np.append(below[best:], False)))
+    left = int(np.argmin(np.append(below[best::-1], False)))
+    return max(1, left + right - 1)

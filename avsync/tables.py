@@ -1,0 +1,90 @@
+"""Tables of an evaluation, for people."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from avsync.training.evaluate import Answers, Evaluation, Shares
+
+
+def write_evaluations(measured: Sequence["Evaluation"]) -> None:
+    """Print all tables to stdout."""
+    # A pipe has no width; a table cut to 80 columns would lose its last ones.
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(_accuracy(measured))
+    for evaluation in measured:
+        if evaluation.answers:
+            _write_answers(console, evaluation.weights, evaluation.answers)
+
+
+def _accuracy(measured: Sequence["Evaluation"]) -> Table:
+    first = measured[0].accuracy
+    table = Table(
+        title="Right within one frame of 31 candidates, by frames of input (chance 9.7 %)",
+        caption=f"{first.clip_count} clips, {first.window_count} windows; "
+        "second line: mean of the clips' own shares",
+    )
+    table.add_column("weights")
+    table.add_column("trained")
+    for frames in first.by_frames:
+        table.add_column(str(frames), justify="right")
+    table.add_column("whole clip", justify="right")
+    for evaluation in measured:
+        accuracy = evaluation.accuracy
+        table.add_row(
+            evaluation.weights, _trained(evaluation.trained),
+            *map(_percent, accuracy.by_frames.values()), _percent(accuracy.clips),
+        )  # fmt: skip
+        table.add_row("", "", *map(_percent, accuracy.by_frames_per_clip.values()), "")
+    return table
+
+
+def _trained(facts: dict[str, object]) -> str:
+    if not facts.get("objective"):
+        return "not known"
+    way = f" N={facts['n_way']} {facts['similarity']}" if facts["objective"] == "multiway" else ""
+    return f"{facts['config']}, {facts['objective']}{way}, {facts['steps']} steps"
+
+
+def _write_answers(console: Console, name: str, answers: "Answers") -> None:
+    console.print(_shares(f"{name}: the clip's own sound, moved by up to 0.8 s", answers.by_length))
+    console.print(_shares(f"{name}: whole clips by group", answers.by_group))
+    console.print(_shares(f"{name}: foreign sound (only 'cannot tell' is right)", answers.foreign))
+    table = Table(
+        title=f"{name}: confidence",
+        caption=f"expected calibration error {answers.calibration_error:.3f}; "
+        f"of {answers.sure_answers} answers with confidence 0.9 and more, "
+        f"{_percent(answers.sure_and_right)} right",
+    )
+    for column in ("answers", "confidence", "right"):
+        table.add_column(column, justify="right")
+    for band in answers.reliability:
+        table.add_row(
+            f"{band['answers']:.0f}", _percent(band["confidence"]), _percent(band["right"])
+        )
+    console.print(table)
+
+
+def _shares(title: str, rows: Iterable["Shares"]) -> Table:
+    table = Table(title=title)
+    table.add_column("")
+    for column in ("trials", "speakers", "right", "wrong", "cannot tell", "median ms", "95 % ms"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.name, str(row.trials), str(row.speakers),
+            _percent(row.right), _percent(row.wrong), _percent(row.undetermined),
+            _ms(row.median_error_ms), _ms(row.error_95_ms),
+        )  # fmt: skip
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"

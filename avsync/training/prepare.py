@@ -1,0 +1,255 @@
+"""Videos become prepared clips: face track, crops and sound once, each clip's own offset measured.
+
+A prepared folder holds an .npz for each video and `index.tsv`, which says what was kept and why.
+Files are keyed by video and crop; nothing is done twice, and a run that was stopped goes on.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync import media
+from avsync.detectors import open_finder
+from avsync.downloads import Progress, silent
+from avsync.errors import AvsyncError, DataError
+from avsync.faces import follow_faces
+from avsync.features import CropGeometry, crop
+from avsync.timebase import FRAMES_PER_SECOND
+from avsync.training.clean import Judge, Verdict, decide
+from avsync.training.clips import Clip, Source, read_table
+from avsync.weights import write_whole
+
+MARGIN = 1.3  # a prepared crop shows so many times the side of the network's, for augmentation
+MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
+INDEX = "index.tsv"
+COLUMNS = ("prepared", "file", "speaker", "group", "language", "offset_ms", "confidence", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of the sources."""
+
+    clips: list[Clip]  # kept, their own offsets known
+    verdicts: Counter[str]  # of all sources
+
+
+def prepare(
+    sources: Sequence[Source],
+    geometry: CropGeometry,
+    folder: Path,
+    jobs: int = 1,
+    judge: str | None = None,
+    progress: Progress = silent,
+) -> Prepared:
+    """Prepare what is not prepared yet, write the index, return the clips that may be learnt from.
+
+    `judge` names weights that measure each clip's own offset: it is corrected, or the clip dropped.
+    Raises DataError for a source that is not there, WeightsError for weights that cannot judge.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wide = with_margin(geometry)
+    targets = [folder / f"{_key(source, wide)}.npz" for source in sources]
+    work = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.exists()]
+    _in_parallel(_prepare_one, work, repeat(wide), jobs, "preparing clips", progress)
+    clips = [_open(s, t) for s, t in zip(sources, targets, strict=True)]
+    verdicts = _judge(clips, judge, jobs, progress) if judge else _as_they_are(clips)
+    _write_index(folder / INDEX, sources, targets, verdicts)
+    kept = [
+        replace(clip, source=replace(clip.source, offset_ms=verdict.offset_ms))
+        for clip, verdict in zip(clips, verdicts, strict=True)
+        if isinstance(clip, Clip) and verdict.keeps
+    ]
+    return Prepared(kept, Counter(verdict.why for verdict in verdicts))
+
+
+def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:
+    """Clips that a prepared folder says to learn from.
+
+    Raises DataError where they were cut for another network.
+    """
+    clips = []
+    for row in read_table(folder / INDEX):
+        if not row["prepared"]:
+            continue
+        source = Source(
+            Path(row["file"]), row["speaker"], row["group"], float(row["offset_ms"]),
+            row["language"],
+        )  # fmt: skip
+        clip = _open(source, folder / row["prepared"])
+        if isinstance(clip, Clip):
+            clips.append(clip)
+    if clips and clips[0].frames.shape[1:] != with_margin(geometry).shape:
+        raise DataError(
+            f"{folder}: prepared for another network; prepare again, with --config of this one"
+        )
+    return clips
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether `avsync prepare` made this folder."""
+    return (folder / INDEX).is_file()
+
+
+def with_margin(geometry: CropGeometry) -> CropGeometry:
+    """What a prepared crop shows: room to move and turn the network's crop in."""
+    return replace(geometry, side=geometry.side * MARGIN, pixels=round(geometry.pixels * MARGIN))
+
+
+def _judge(clips: Sequence[Clip | str], judge: str, jobs: int, progress: Progress) -> list[Verdict]:
+    """Measure every clip's own offset; what these weights have measured before is remembered."""
+    Judge.load(judge)  # before any work: weights that cannot judge
+    sha256 = Judge.sha256(judge)
+    notes = {
+        clip.prepared: clip.prepared.with_suffix(f".{sha256[:12]}.json")
+        for clip in clips
+        if isinstance(clip, Clip)
+    }
+    work = [
+        (clip, notes[clip.prepared])
+        for clip in clips
+        if isinstance(clip, Clip) and not notes[clip.prepared].exists()
+    ]
+    _in_parallel(_measure_one, work, repeat(judge), jobs, "measuring clips", progress)
+    return [
+        decide(json.loads(notes[clip.prepared].read_text()), clip.source.offset_ms)
+        if isinstance(clip, Clip)
+        else Verdict(False, clip)
+        for clip in clips
+    ]
+
+
+def _as_they_are(clips: Sequence[Clip | str]) -> list[Verdict]:
+    return [
+        Verdict(True, "not measured", clip.source.offset_ms)
+        if isinstance(clip, Clip)
+        else Verdict(False, clip)
+        for clip in clips
+    ]
+
+
+def _write_index(
+    path: Path, sources: Sequence[Source], targets: Sequence[Path], verdicts: Sequence[Verdict]
+) -> None:
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for source, target, verdict in zip(sources, targets, verdicts, strict=True):
+        writer.writerow(
+            (
+                target.name if verdict.keeps else "",
+                source.path,
+                source.speaker,
+                source.group,
+                source.language,
+                f"{verdict.offset_ms:.1f}",
+                "" if verdict.confidence is None else f"{verdict.confidence:.3f}",
+                verdict.why,
+            )
+        )
+    write_whole(path, os.fsencode(file.getvalue()))
+
+
+def _key(source: Source, geometry: CropGeometry) -> str:
+    try:
+        state = source.path.stat()
+    except OSError as error:
+        raise DataError(f"{source.path}: {error.strerror}; correct the manifest") from error
+    text = f"{source.path.resolve()} {state.st_size} {state.st_mtime_ns} {geometry}"
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
+
+
+def _open(source: Source, prepared: Path) -> Clip | str:
+    """A prepared clip, or why there is none."""
+    try:
+        with np.load(prepared) as facts:
+            if why := str(facts["why"]):
+                return why
+            names = ("first_frame", "frame_count", "sample_count", "picture_height")
+            numbers = {name: int(facts[name]) for name in names}
+            return Clip(source, prepared, face_height=float(facts["face_height"]), **numbers)
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{prepared}: damaged ({error}); delete it, then prepare again") from error
+
+
+def _in_parallel(
+    job: Any, work: Sequence[tuple[Any, Path]], common: Iterator[Any], jobs: int,
+    what: str, progress: Progress,
+) -> None:  # fmt: skip
+    """Do `job(item, target, common)` for all work, in processes."""
+    if not work:
+        return
+    items, targets = zip(*work, strict=True)
+    # Spawned, not forked: torch's threads do not survive a fork.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(work)), spawn, initializer=_one_thread) as pool:
+        for done, _ in enumerate(pool.map(job, items, targets, common), 1):
+            progress(what, done, len(work))
+
+
+def _one_thread() -> None:
+    """Workers that all use all cores stand in each other's way."""
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _measure_one(clip: Clip, target: Path, judge: str) -> None:
+    write_whole(target, json.dumps(Judge.load(judge).measure(clip)).encode())
+
+
+def _prepare_one(source: Source, target: Path, geometry: CropGeometry) -> None:
+    facts: dict[str, Any] = {"why": ""}
+    try:
+        facts |= _one_face(source.path, geometry)
+    except AvsyncError as error:
+        facts["why"] = f"cannot be read ({type(error).__name__})"
+    file = io.BytesIO()
+    np.savez(file, **facts)
+    write_whole(target, file.getvalue())
+
+
+def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
+    """The track that covers most picture over time, and the sound."""
+    info = media.probe(path)
+    video, _ = info.require_both()
+    crops: dict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+    heights: dict[int, list[float]] = defaultdict(list)
+    first: dict[int, int] = {}
+    area: Counter[int] = Counter()
+    scale = video.height / media.decoded_size(video)[1]
+    for seen in follow_faces(media.read_frames(info), open_finder()):
+        for number, box in seen.boxes.items():
+            first.setdefault(number, seen.index)
+            crops[number].append(crop(seen.frame, box, geometry))
+            heights[number].append(box.height * scale)
+            area[number] += round(box.width * box.height)
+    if not crops:
+        return {"why": "no face"}
+    best = area.most_common(1)[0][0]
+    if len(crops[best]) < MIN_FRAMES:
+        return {"why": "no face long enough"}
+    samples = np.concatenate([*media.read_samples(info)])
+    return {
+        "frames": np.stack(crops[best]),
+        "samples": samples,
+        "first_frame": first[best],
+        "frame_count": len(crops[best]),
+        "sample_count": len(samples),
+        "picture_height": video.height,
+        "face_height": float(np.median(heights[best])),
+    }

@@ -1,0 +1,182 @@
+"""Questions with known answers: held-out clips cut to a length, their sound moved or replaced.
+
+A trial is judged exactly as `avsync detect` judges a file. The sound of a clip is moved by a known
+amount; amid other people's talk, as in long videos, or on its own; or it is somebody else's, music,
+or silence, and every answer is wrong.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avsync.features import is_sounding, mfcc
+from avsync.judge import FaceTrack, Seen
+from avsync.model import AnyStreams
+from avsync.offset import Offset, compare, find_offset
+from avsync.timebase import (
+    FRAME_MS,
+    FRAMES_PER_SECOND,
+    SAMPLE_RATE,
+    STEPS_PER_FRAME,
+    STEPS_PER_SECOND,
+)
+from avsync.training.clean import embed_clip, embed_samples
+from avsync.training.clips import Clip
+
+MOVED_FRAMES = 20  # sound is moved by up to so much
+ALONE_SHARE = 1 / 3  # of the trials with a short search: nothing is heard beyond the clip's ends
+NOISE_SECONDS = 30
+SOME_FACE_PIXELS = 100.0  # where a clip's face was not measured
+Heard = Literal["own", "stranger", "music", "silence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a file would show and sound like, and the truth."""
+
+    clip: Clip
+    seen: Seen
+    windows: int  # of the face that is seen
+    reach_seconds: int  # of the search
+    heard: Heard
+    truth_ms: float  # for the clip's own sound only
+
+    def offset(self) -> Offset | None:
+        """What is found, however unsure; None where nothing is, or only at the edge."""
+        (track,) = self.seen.tracks
+        max_shift = self.reach_seconds * STEPS_PER_SECOND
+        stretches = compare(track.video, self.seen.audio, track.first_frame, max_shift)
+        offset = find_offset(stretches.sums, stretches.counts)
+        return None if offset is None or offset.at_edge else offset
+
+    def is_right(self, offset_ms: float, tolerance_ms: float = FRAME_MS) -> bool:
+        """Whether an answer is; none is right for a sound that does not belong to the face."""
+        return self.heard == "own" and abs(offset_ms - self.truth_ms) <= tolerance_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    audio: NDArray[np.float32]  # (S, D)
+    sounding: NDArray[np.bool_]  # (S,)
+
+
+class Trials:
+    """Makes trials of held-out clips, always the same for the same seed."""
+
+    def __init__(self, streams: AnyStreams, clips: Sequence[Clip], seed: int = 0) -> None:
+        self.clips = [clip for clip in clips if len(clip.valid_windows) > 1]
+        self._rng = np.random.default_rng(seed)
+        self._embedded = [embed_clip(streams, clip) for clip in self.clips]
+        self._sounds = [_Sound(e.audio, e.sounding) for e in self._embedded]
+        self._noises = {"music": _music(self._rng), "silence": _silence(self._rng)}
+        self._noise_sounds = {
+            name: _Sound(embed_samples(streams, samples), is_sounding(mfcc([samples])))
+            for name, samples in self._noises.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def length(self, number: int) -> int:
+        """Windows of a clip."""
+        return len(self._embedded[number].video)
+
+    def make(
+        self, number: int, windows: int, reach_seconds: int, heard: Heard, alone: bool | None = None
+    ) -> Trial:
+        """A trial with (up to) `windows` of clip `number`; `alone`: at random unless given."""
+        clip, embedded = self.clips[number], self._embedded[number]
+        windows = min(windows, len(embedded.video))
+        start = int(self._rng.integers(len(embedded.video) - windows + 1))
+        moved = int(self._rng.integers(-MOVED_FRAMES, MOVED_FRAMES + 1))
+        sound = self._sound(number, heard)
+        if alone is None:
+            alone = reach_seconds == 1 and self._rng.random() < ALONE_SHARE
+        lead_frames = 0 if alone else reach_seconds * FRAMES_PER_SECOND + MOVED_FRAMES
+        sound = sound if alone else self._amid_others(sound, lead_frames)
+        # Comparing with the sounds around a later frame is hearing the sound that much earlier.
+        frame = max(0, lead_frames + embedded.first_frame + start + moved)
+        moved = frame - lead_frames - embedded.first_frame - start
+        face = clip.face_height or SOME_FACE_PIXELS
+        boxes = np.full((windows + 4, 4), face, np.float32)
+        track = FaceTrack(frame, boxes, embedded.video[start : start + windows])
+        truth_ms = clip.source.offset_ms + moved * FRAME_MS
+        seen = Seen([track], sound.audio, sound.sounding, frame + len(boxes))
+        return Trial(clip, seen, windows, reach_seconds, heard, truth_ms)
+
+    def sweep(
+        self, lengths: Sequence[int], reaches_seconds: Sequence[int], mismatched_share: float
+    ) -> Iterator[Trial]:
+        """Every clip at every length that it has and every reach, some with a foreign sound."""
+        for number in range(len(self.clips)):
+            for windows in lengths:
+                if windows > 1.5 * self.length(number) and windows != lengths[0]:
+                    break
+                for reach in reaches_seconds:
+                    yield self.make(number, windows, reach, self._draw_heard(mismatched_share))
+
+    def _draw_heard(self, mismatched_share: float) -> Heard:
+        if self._rng.random() >= mismatched_share:
+            return "own"
+        foreign: tuple[Heard, ...] = ("stranger", "stranger", "stranger", "music")
+        return foreign[int(self._rng.integers(len(foreign)))]
+
+    def _sound(self, number: int, heard: Heard) -> _Sound:
+        if heard == "own":
+            return self._sounds[number]
+        if heard == "stranger":
+            return self._sounds[self._stranger(number)]
+        noise, size = self._noise_sounds[heard], len(self._sounds[number].audio)
+        first = int(self._rng.integers(max(1, len(noise.audio) - size)))
+        return _Sound(noise.audio[first : first + size], noise.sounding[first : first + size])
+
+    def _stranger(self, number: int) -> int:
+        """A clip of another speaker, where there is one."""
+        speaker = self.clips[number].source.speaker
+        others = [k for k, clip in enumerate(self.clips) if clip.source.speaker != speaker]
+        return others[int(self._rng.integers(len(others)))] if others else number
+
+    def _amid_others(self, sound: _Sound, lead_frames: int) -> _Sound:
+        """A sound between other people's, as in long videos."""
+        steps = lead_frames * STEPS_PER_FRAME
+        before, after = self._talk(steps), self._talk(steps)
+        return _Sound(
+            np.concatenate([before.audio, sound.audio, after.audio]),
+            np.concatenate([before.sounding, sound.sounding, after.sounding]),
+        )
+
+    def _talk(self, steps: int) -> _Sound:
+        """So many steps of anybody's sound."""
+        parts = [self._anybody() for _ in range(3)]
+        while sum(len(part.audio) for part in parts) < steps:
+            parts.append(self._anybody())
+        audio = np.concatenate([part.audio for part in parts])[:steps]
+        return _Sound(audio, np.concatenate([part.sounding for part in parts])[:steps])
+
+    def _anybody(self) -> _Sound:
+        return self._sounds[int(self._rng.integers(len(self._sounds)))]
+
+
+def _music(rng: Generator) -> NDArray[np.int16]:
+    """Chords that swell and fade, and a drum: 16 kHz."""
+    count = NOISE_SECONDS * SAMPLE_RATE
+    sound = np.zeros(count)
+    beat = int(SAMPLE_RATE * rng.uniform(0.35, 0.6))
+    for number, first in enumerate(range(0, count, beat)):
+        t = np.arange(min(2 * beat, count - first)) / SAMPLE_RATE
+        root = 110 * 2 ** (rng.integers(0, 24) / 12)
+        for interval in (0, 4, 7, 12):
+            tone = np.sin(2 * np.pi * root * 2 ** (interval / 12) * t + rng.uniform(0, 6))
+            sound[first : first + len(t)] += tone * np.exp(-t / 0.4)
+        if number % 2 == 0:
+            sound[first : first + len(t)] += 3 * rng.normal(size=len(t)) * np.exp(-t / 0.03)
+    return np.asarray(8000 * sound / np.abs(sound).max(), np.int16)
+
+
+def _silence(rng: Generator) -> NDArray[np.int16]:
+    """The hiss of a recording in which nobody speaks."""
+    return np.round(rng.normal(0, 2, NOISE_SECONDS * SAMPLE_RATE)).astype(np.int16)
