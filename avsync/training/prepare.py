@@ -17,6 +17,7 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -175,13 +176,13 @@ def _key(source: Source, geometry: CropGeometry) -> str:
 def _open(source: Source, prepared: Path) -> Clip | str:
     """A prepared clip, or why there is none."""
     try:
-        with np.load(prepared) as facts:
+        with prepared.open("rb") as file, np.load(file) as facts:
             if why := str(facts["why"]):
                 return why
             names = ("first_frame", "frame_count", "sample_count", "picture_height")
             numbers = {name: int(facts[name]) for name in names}
             return Clip(source, prepared, face_height=float(facts["face_height"]), **numbers)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise DataError(f"{prepared}: damaged ({error}); delete it, then prepare again") from error
 
 
