@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -100,16 +100,17 @@ def connect(
     Without an address, a cluster of `jobs` cores is started on this machine, reachable from it
     alone, and ended with the connection. Raises WorkersError where there is no Ray or no cluster.
     """
-    ray = _import_ray()
-    try:
-        _start_or_join(ray, address, jobs)
-    except (OSError, RuntimeError, ValueError) as error:
-        where = f"--ray-address {address}" if address else "--engine ray"
-        words = " ".join(str(error).split())
-        raise WorkersError(
-            f"{where}: no Ray cluster to be had ({words}); see `ray status`"
-        ) from error
-    try:
+    with ExitStack() as stack:
+        ray = _import_ray(alone=address is None)
+        stack.callback(ray.shutdown)
+        try:
+            _start_or_join(ray, address, jobs, stack)
+        except (OSError, RuntimeError, ValueError) as error:
+            where = f"--ray-address {address}" if address else "--engine ray"
+            words = " ".join(str(error).split())
+            raise WorkersError(
+                f"{where}: no cluster to be had ({words}); see `ray status`"
+            ) from error
         weights = Path(options.weights)
         parcel = _Parcel(
             replace(options, weights=weights.name),
@@ -121,8 +122,6 @@ def connect(
         actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Actor)
         cores = int(ray.cluster_resources().get("CPU", 1))
         yield Cluster(ray, cores, actor, ray.put(parcel), set())
-    finally:
-        ray.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +161,33 @@ class _Actor:
         return self._measure(path)
 
 
-def _import_ray() -> Any:
-    # Read when Ray is imported: no statistics to its makers, no word on devices it leaves alone.
+def _import_ray(alone: bool) -> Any:
+    # Read when Ray is imported: no statistics to its makers, no word on devices it leaves alone,
+    # and, for a cluster of one machine, what Ray does on macOS: listen on 127.0.0.1 only.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if alone:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray
     except ImportError as error:
-        raise WorkersError(
-            "--engine ray: Ray is not installed; pip install 'avsync[ray]'"
-        ) from error
+        raise WorkersError("--engine ray: Ray is missing; pip install 'avsync[ray]'") from error
     return ray
 
 
-def _start_or_join(ray: Any, address: str | None, jobs: int) -> None:
+def _start_or_join(ray: Any, address: str | None, jobs: int, stack: ExitStack) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address:
         ray.init(address=address, **quiet)
         return
+    # Sockets are made below this folder, and their paths may have a hundred letters.
+    short = "/tmp" if os.path.isdir("/tmp") else None
+    folder = tempfile.TemporaryDirectory(prefix="avsync-", dir=short, ignore_cleanup_errors=True)
     ray.init(
         address="local",
         num_cpus=jobs,
         include_dashboard=False,
         object_store_memory=STORE_BYTES,
-        _node_ip_address="127.0.0.1",
+        _temp_dir=stack.enter_context(folder),
         **quiet,
     )
