@@ -157,8 +157,8 @@ COLUMNS = (
 def csv_line(values: tuple[Any, ...]) -> str:
     """One line of CSV, without its end."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)  # both of which it then quotes
+    return text.getvalue()[:-2]
 
 
 def to_row(report: SyncReport) -> tuple[Any, ...]:
