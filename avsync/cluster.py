@@ -7,6 +7,7 @@ file whose worker is lost, with its machine or alone, is done again by another.
 
 import logging
 import os
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from avsync.report import SyncReport
 
 STORE_BYTES = 256 << 20  # of a local cluster: weights, and reports on their way
 WORKERS_ON_A_GPU = 4
+CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 1.0  # between looks whether a worker has found a place
 PATIENCE_SECONDS = 120.0  # without a single worker, before the run is given up
 
@@ -73,10 +75,11 @@ class RayWorker:
         return report
 
     def close(self) -> None:
-        """Kill the actor."""
-        self._closed.set()
-        self._cluster.at_work.discard(self)
-        self._ray.kill(self._actor)
+        """Kill the actor, once: the connection may be gone the second time."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._cluster.at_work.discard(self)
+            self._ray.kill(self._actor)
 
     def _get(self, reference: Any, timeout_seconds: float | None) -> object:
         try:
@@ -178,6 +181,9 @@ def _import_ray(alone: bool) -> Any:
 def _start_or_join(ray: Any, address: str | None, jobs: int, stack: ExitStack) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address:
+        host, _, port = address.rpartition(":")
+        if port.isdigit() and "/" not in host:  # Ray itself would take a minute to give it up
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, **quiet)
         return
     # Sockets are made below this folder, and their paths may have a hundred letters.

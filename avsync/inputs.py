@@ -34,14 +34,22 @@ def read_names(descriptor: int, separator: bytes = b"\n") -> Iterator[str]:
     """File names from a list, each as soon as it is there; any bytes, as Python spells them.
 
     `separator` ends a name: a line end, or `\\0`, which no file name has. Read from the descriptor
-    itself: a Python stream would be locked while it waits, and the program could not end.
+    itself: a Python stream would be locked while it waits, and the program could not end. Raises
+    MediaError where it cannot be read.
     """
     rest = b""
-    while data := os.read(descriptor, READ_BYTES):
+    while data := _read(descriptor):
         *names, rest = (rest + data).split(separator)
         yield from map(os.fsdecode, filter(None, names))
     if rest:
         yield os.fsdecode(rest)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, READ_BYTES)
+    except OSError as error:
+        raise MediaError(f"the list on stdin cannot be read: {error.strerror}") from error
 
 
 def _files_of(name: str, globs: Sequence[str]) -> Iterable[str]:

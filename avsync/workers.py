@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from avsync.errors import AvsyncError
+from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import WorkerLostError
 from avsync.report import SyncReport
 
@@ -31,14 +31,17 @@ class LocalWorker:
     """A worker process."""
 
     def __init__(self, open_measure: Open, threads: int) -> None:
-        """`threads`: how many the libraries in it may use."""
+        """`threads`: how many the libraries in it may use. Raises WorkersError."""
         spawn = multiprocessing.get_context("spawn")  # torch and OpenCV do not survive a fork
         self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(
             target=_work, args=(theirs, open_measure, threads), daemon=True
         )
-        with _starting_or_ending:
-            self._process.start()
+        try:
+            with _starting_or_ending:
+                self._process.start()
+        except OSError as error:
+            raise WorkersError(f"no worker can be started ({error}): try fewer --jobs") from error
         theirs.close()
 
     def open(self) -> None:

@@ -140,9 +140,8 @@ def test_a_worker_that_dies_costs_the_file_it_held(faces: Path, number: signal.S
 def _hanging_ffmpeg(folder: Path) -> Path:
     """An ffmpeg that never comes to an end with files called `slow`."""
     path = folder / "ffmpeg"
-    path.write_text(
-        f'#!/bin/sh\ncase "$*" in *slow*) exec sleep 98765 ;; esac\nexec "{ffmpeg.find_ffmpeg()}" "$@"\n'
-    )
+    hang = 'case "$*" in *slow*) exec sleep 98765 ;; esac'
+    path.write_text(f'#!/bin/sh\n{hang}\nexec "{ffmpeg.find_ffmpeg()}" "$@"\n')
     path.chmod(0o755)
     return path
 
@@ -249,7 +248,9 @@ def test_verbose_says_each_file_in_a_line(avsync: Command, face: Path, tmp_path:
     done = avsync("detect", odd, absent, "--verbose", "--ordered", "--jsonl", *HOG)
     good, bad = done.stderr.splitlines()
     assert " level=info status=ok offset_ms=" in good and f"path={json.dumps(str(odd))}" in good
-    assert f" level=error status=error seconds=0.0 path={json.dumps(str(absent))}" in bad[:200]
+    assert (
+        " level=error status=error seconds=" in bad and f" path={json.dumps(str(absent))} " in bad
+    )
     assert bad.endswith(f'reasons="{absent}: no such file; check the name"')
 
 

@@ -1,7 +1,6 @@
 """`avsync detect`."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -18,6 +17,8 @@ from avsync.errors import UsageError
 from avsync.inputs import LIST
 from avsync.report import Filter, Tolerance
 from avsync.resume import ReportFile
+
+STDIN = 0  # its descriptor
 
 
 def detect(
@@ -90,7 +91,7 @@ class _Batch:
 
     def paths(self) -> tuple[Iterator[str], int | None]:
         """The files, and how many they are where that is known."""
-        listed = read_names(sys.stdin.fileno(), b"\0" if self.null else b"\n")
+        listed = read_names(STDIN, b"\0" if self.null else b"\n")
         paths = find_media(self.names, listed, self.globs, exact=self.null)
         if LIST in self.names:
             return paths, None
