@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -105,6 +105,8 @@ def connect(
     """
     with ExitStack() as stack:
         ray = _import_ray(alone=address is None)
+        # Where a machine is lost, Ray tells stdout of it, among the answers.
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.callback(ray.shutdown)
         try:
             _start_or_join(ray, address, jobs, stack)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from time import monotonic
-from typing import Any
+from typing import Any, TextIO
 
 from avsync.downloads import Progress, silent
 from avsync.errors import InterruptError, OutputError
@@ -58,8 +58,9 @@ def write_reports(answers: Iterable[Answer], output: Output) -> Exit:
     Raises OutputError where they cannot be written, InterruptError where nobody reads any more.
     """
     worst, kept = Exit.OK, []
+    out = sys.stdout  # now: what measures the files may put another in its place
     if output.form is Form.CSV:
-        _put(csv_line(COLUMNS))
+        _put(csv_line(COLUMNS), out)
     for answer in answers:
         report = answer.report
         worst = _worse(worst, _status_of(report, output.allowed))
@@ -71,25 +72,25 @@ def write_reports(answers: Iterable[Answer], output: Output) -> Exit:
         elif output.form is Form.JSON:
             kept.append(report)
         elif output.form is Form.JSONL:
-            _put(report.to_json())
+            _put(report.to_json(), out)
         elif output.form is Form.CSV:
-            _put(csv_line(to_row(report)))
+            _put(csv_line(to_row(report)), out)
         elif report.status != "error":
-            _put(report.to_text())
+            _put(report.to_text(), out)
     if output.form is Form.JSON:
         objects = [report.to_dict() for report in kept]
-        _put(json.dumps(objects[0] if output.alone and objects else objects, indent=2))
+        _put(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
     return worst
 
 
-def _put(line: str) -> None:
-    """Write a line to stdout whole: one write, so that no reader is ever left with half of it."""
+def _put(line: str, out: TextIO) -> None:
+    """Write a line whole: one write, so that no reader is ever left with half of it."""
     try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        out.write(f"{line}\n")
+        out.flush()
     except BrokenPipeError:
         # What is still in the buffer must not be tried again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         raise InterruptError(signal.SIGPIPE) from None
     except OSError as error:
         raise OutputError(f"the report cannot be written: {error.strerror}") from error

@@ -56,7 +56,7 @@ def test_the_answers_of_a_local_run_also_when_a_node_is_killed(
     with running(*command, *remote, "--verbose") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
-        nodes.remove_node(nodes.list_all_nodes[1], allow_graceful=False)
+        nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
         rest, errors = process.communicate(timeout=300)
     spread = fields_of([*lines, *rest.splitlines()])
     by_path = {fields["path"]: fields for fields in local}
