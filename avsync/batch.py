@@ -1,50 +1,134 @@
-"""Many inputs: folders and lists become files, files become reports; one failure stops nothing."""
+"""Many inputs: folders and lists become files, files become answers; one failure stops nothing."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
 
-from avsync.detect import DetectOptions, detect, open_tools
-from avsync.downloads import Progress, silent
-from avsync.errors import AvsyncError, MediaError
-from avsync.report import SyncReport
+from avsync.detect import DetectOptions, open_measure, open_tools, try_detect
+from avsync.downloads import Progress, sha256_of, silent
+from avsync.errors import UsageError
+from avsync.inputs import find_media, read_names
+from avsync.pool import Answer, Pool, Task
+from avsync.report import Source
+from avsync.resources import cores, default_jobs
+from avsync.resume import ReportFile
+
+__all__ = ["BatchOptions", "detect_all", "find_media", "read_names"]
+
+MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
+ENGINES = ("local", "ray")
 
 
-def find_media(inputs: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[str]:
-    """Files of inputs: a file is itself, a folder its media files, `-` the lines of `stdin`.
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How many files are measured at once, and where."""
 
-    Raises MediaError for a folder without media.
+    jobs: int | None = None  # at once; None: what cores and memory allow
+    timeout_seconds: float | None = None  # for one file
+    ordered: bool = False  # answers in the order of the files, not of completion
+    engine: str = "local"  # local: processes of our own; ray: a Ray cluster
+    ray_address: str | None = None  # of its head; None: a cluster for this run, on this machine
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs}: 1 or more")
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            raise UsageError(f"--timeout {self.timeout_seconds:g}: more than 0 seconds")
+        if self.engine not in ENGINES:
+            raise UsageError(f"--engine {self.engine}: choose {' or '.join(ENGINES)}")
+        if self.ray_address and self.engine != "ray":
+            raise UsageError("--ray-address: only with --engine ray")
+
+
+def detect_one(path: str, options: DetectOptions, progress: Progress = silent) -> Iterator[Answer]:
+    """The answer for a file alone: in this process, on all cores.
+
+    Raises AvsyncError where the tools cannot be had.
     """
-    for name in inputs:
-        if name == "-":
-            yield from (line.rstrip("\r\n") for line in stdin if line.strip())
-        elif os.path.isdir(name):
-            yield from _files_below(name)
-        else:
-            yield name
+    tools = open_tools(options, progress)
+    source = _source(path, tools.weights.sha256, options)
+    started = monotonic()
+    report = replace(try_detect(path, options, tools, progress), source=source)
+    yield Answer(Task(0, path, source), report, monotonic() - started)
 
 
 def detect_all(
     paths: Iterable[str],
     options: DetectOptions,
+    how: BatchOptions | None = None,
+    answered: ReportFile | None = None,
     progress: Progress = silent,
-) -> Iterator[SyncReport]:
-    """A report for each path, as soon as it is known; what fails gets status `error`.
+) -> Generator[Answer]:
+    """An answer for each path, as soon as it is known; what fails gets status `error`.
 
-    Weights and face finder are loaded once, before the first file. Raises AvsyncError where they
-    cannot be.
+    Tools are loaded once in each worker. What `answered` holds already is given back in short.
+    Processes are spawned: a program that calls this needs `if __name__ == "__main__":`. Raises
+    AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
     """
-    tools = open_tools(options, progress)
+    from avsync import weights
+    from avsync.detectors import settle
+
+    how = how or BatchOptions()
+    path = weights.find(options.weights)
+    notes: list[str] = []
+    settled = options
+    files: list[Path] = []
+    if not options.cropped:  # all workers must use the same faces
+        faces, files = settle(options.faces, progress, notes)
+        settled = replace(options, faces=faces)
+    tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
+    with _pool(replace(settled, weights=os.fspath(path)), tuple(notes), files, how) as pool:
+        answers = pool.run(tasks, how.ordered)
+        with closing(answers):
+            for answer in answers:
+                yield replace(answer, report=replace(answer.report, source=answer.task.source))
+
+
+@contextmanager
+def _pool(
+    options: DetectOptions, notes: tuple[str, ...], files: Sequence[Path], how: BatchOptions
+) -> Iterator[Pool]:
+    """Workers here or on a cluster; `files` are the face detector's."""
+    jobs = how.jobs or default_jobs(options.device)
+    if how.engine == "ray":
+        from avsync.cluster import connect
+
+        with connect(options, notes, files, how.ray_address, jobs) as cluster:
+            slots = how.jobs or cluster.cores
+            yield Pool(cluster.make, slots, how.timeout_seconds, MOST_LOSSES)
+    else:
+        from avsync.workers import local_workers
+
+        threads = max(1, cores() // jobs)
+        make = local_workers(partial(open_measure, options, notes, threads), threads)
+        yield Pool(make, jobs, how.timeout_seconds)
+
+
+def _tasks(
+    paths: Iterable[str], source_of: Callable[[str], Source], answered: ReportFile | None
+) -> Iterator[Task]:
+    """What is to be done, as paths become known; where `answered` is kept, once for each path."""
+    seen: set[str] = set()
+    number = 0
     for path in paths:
-        try:
-            yield detect(path, options, tools=tools, progress=progress)
-        except AvsyncError as error:
-            yield SyncReport(path, "error", reasons=(str(error),))
+        if answered and path in seen:
+            continue
+        if answered:
+            seen.add(path)
+        source = source_of(path)
+        known = answered.answer(path, source) if answered else None
+        yield Task(number, path, source, known)
+        number += 1
 
 
-def _files_below(folder: str) -> Iterator[str]:
-    from avsync.media import files_below
-
-    found = files_below(folder)
-    if not found:
-        raise MediaError(f"{folder}: no media files in this folder; name a folder with videos")
-    yield from map(os.fspath, found)
+def _source(path: str, sha256: str, options: DetectOptions) -> Source:
+    """Size and time of a file before it is read."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a name with a null byte
+        return Source(None, None, sha256, options.decisive)
+    return Source(found.st_size, found.st_mtime_ns, sha256, options.decisive)

@@ -7,12 +7,13 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from avsync.downloads import Progress, silent
-from avsync.errors import ToolMissingError, UsageError
+from avsync.errors import AvsyncError, ToolMissingError, UsageError
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 
@@ -41,6 +42,16 @@ class DetectOptions:
     def __post_init__(self) -> None:
         if not 0.1 <= self.max_offset_seconds <= 3600:
             raise UsageError(f"--max-offset {self.max_offset_seconds:g}: between 0.1 and 3600 s")
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What has a say in an answer, besides the file and the weights."""
+        return {
+            "max_offset_seconds": self.max_offset_seconds,
+            "faces": self.faces,
+            "cropped": self.cropped,
+            "upstream_scoring": self.upstream_scoring,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,37 @@ def detect(
         weights=tools.weights.name,
         warnings=tuple(warnings),
     )
+
+
+def try_detect(
+    path: str, options: DetectOptions, tools: Tools, progress: Progress = silent
+) -> SyncReport:
+    """As `detect`; whatever goes wrong with the file becomes a report of status `error`."""
+    try:
+        return detect(path, options, tools=tools, progress=progress)
+    except AvsyncError as error:
+        why = str(error)
+    except Exception as error:  # a file that finds a fault in some library must not stop the others
+        words = " ".join(str(error).split())
+        why = f"{path}: unexpected {type(error).__name__}: {words}; please report it with the file"
+    return SyncReport(path, "error", reasons=(why,))
+
+
+def open_measure(
+    options: DetectOptions, notes: tuple[str, ...], threads: int
+) -> Callable[[str], SyncReport]:
+    """Load the tools once, for a process that measures many files on so many threads.
+
+    `notes` go into every report. Raises AvsyncError where the tools cannot be had.
+    """
+    tools = open_tools(options)
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    tools = replace(tools, notes=(*notes, *tools.notes))
+    return partial(try_detect, options=options, tools=tools)
 
 
 def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:

@@ -64,23 +64,32 @@ def open_finder(
     Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
     fall back. Raises FacesError for an unknown name or a detector whose files cannot be had.
     """
+    chosen, paths = settle(wanted, progress, notes)
+    spec = DETECTORS[chosen]
+    try:
+        return _Finder(spec.title, spec.calibration, spec.open(paths))
+    except ImportError as error:
+        raise FacesError(f"--faces {chosen}: {error}; reinstall avsync") from error
+
+
+def settle(
+    wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
+) -> tuple[str, list[Path]]:
+    """Which detector is meant, and its files, as for `open_finder`, without loading it."""
     if wanted == "auto":
         try:
-            return open_finder("yunet", progress)
+            return settle("yunet", progress)
         except FacesError:
             if notes is not None:
                 notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
-            return open_finder("hog")
+            return settle("hog")
     spec = DETECTORS.get(wanted)
     if spec is None:
         raise FacesError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
     try:
-        paths = [fetch(file, checkpoints_folder(), progress) for file in spec.files]
-        return _Finder(spec.title, spec.calibration, spec.open(paths))
+        return wanted, [fetch(file, checkpoints_folder(), progress) for file in spec.files]
     except DownloadError as error:
         raise FacesError(f"--faces {wanted}: {error}; or use --faces hog") from error
-    except ImportError as error:
-        raise FacesError(f"--faces {wanted}: {error}; reinstall avsync") from error
 
 
 def is_ready(wanted: str) -> bool:

@@ -1,6 +1,7 @@
 """Stage 4: crops and MFCC become embeddings, in batches, while the video streams by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,15 +76,30 @@ def embed_tracks(
 
 @torch.inference_mode()
 def embed_sound(mfcc: NDArray[np.float32], streams: Streams, device: str = "cpu") -> Embedded:
-    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms."""
+    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms.
+
+    On one thread, whatever the machine has: how torch splits these convolutions changes their last
+    bits, and an offset must not depend on how many files are measured at once.
+    """
     count = max(0, len(mfcc) - WINDOW_STEPS + 1)
     # Filled in place: an hour of sound is 370 MB, which must not be there twice.
     done = np.empty((count, streams.config.embedding_size), np.float32)
-    for first in range(0, count, STEPS_PER_BATCH):
-        part = torch.from_numpy(mfcc[first : first + STEPS_PER_BATCH + WINDOW_STEPS - 1])
-        embedded = _array(streams.embed_audio(part.to(device)))
-        done[first : first + len(embedded)] = embedded
+    with _one_thread():
+        for first in range(0, count, STEPS_PER_BATCH):
+            part = torch.from_numpy(mfcc[first : first + STEPS_PER_BATCH + WINDOW_STEPS - 1])
+            embedded = _array(streams.embed_audio(part.to(device)))
+            done[first : first + len(embedded)] = embedded
     return done
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _add(track: _OpenTrack, faces: FacesInFrame, box: Box, geometry: CropGeometry) -> None:

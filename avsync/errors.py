@@ -7,6 +7,9 @@
     +-- DownloadError           a file could not be fetched, or its checksum is wrong
     +-- FacesError              the face finder asked for cannot be used
     +-- DataError               training data that cannot be used
+    +-- WorkersError            processes or machines that measure files cannot be had
+    +-- OutputError             the report cannot be written or gone on with
+    +-- InterruptError          a signal, or the end of who reads the output, ended the run
     +-- UsageError              options that contradict each other (exit status 2)
 
 A video that decodes but does not allow an answer is no error: it is a report with
@@ -40,6 +43,22 @@ class FacesError(AvsyncError):
 
 class DataError(AvsyncError):
     """Training data cannot be used."""
+
+
+class WorkersError(AvsyncError):
+    """Processes or machines that measure files cannot be had."""
+
+
+class OutputError(AvsyncError):
+    """A report cannot be written or gone on with."""
+
+
+class InterruptError(AvsyncError):
+    """A run was ended from outside."""
+
+    def __init__(self, signal_number: int, words: str = "") -> None:
+        super().__init__(words)
+        self.signal_number = signal_number  # that ended it
 
 
 class UsageError(AvsyncError):

@@ -6,7 +6,7 @@ Dropping start times would make a file that was mended by shifting a stream meas
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -76,9 +76,23 @@ class MediaInfo:
         return self.video, self.audio
 
 
-def files_below(folder: str | os.PathLike[str]) -> list[Path]:
-    """Media files in a folder and the folders below it, by their suffixes, in order."""
-    return sorted(p for p in Path(folder).rglob("*") if MEDIA_NAME.search(p.name))
+def files_below(folder: str | os.PathLike[str], globs: Sequence[str] = ()) -> list[Path]:
+    """Media files in a folder and the folders below it, by suffix or by `globs`, in order.
+
+    A link to a folder is not followed, so that no loop of links is walked. Raises OSError for a
+    folder that cannot be read.
+    """
+
+    def wanted(path: Path) -> bool:
+        return any(map(path.match, globs)) if globs else bool(MEDIA_NAME.search(path.name))
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    below = os.walk(folder, onerror=refuse)
+    return sorted(
+        path for place, _, names in below for n in names if wanted(path := Path(place, n))
+    )
 
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:

@@ -41,6 +41,16 @@ class UpstreamScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What an answer holds for; where any of it changes, a batch measures the file again."""
+
+    size_bytes: int | None  # of the file; None where there is none
+    mtime_ns: int | None  # when it was last written
+    weights_sha256: str
+    options: dict[str, Any]  # that have a say in the answer
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """What is known of one file. `offset_ms` is positive when the sound is early."""
 
@@ -60,6 +70,7 @@ class SyncReport:
     detector: str | None = None
     weights: str | None = None
     warnings: tuple[str, ...] = ()
+    source: Source | None = None  # in batches
 
     @property
     def offset_frames(self) -> float | None:
@@ -70,6 +81,7 @@ class SyncReport:
         """All fields, flat where programs expect them flat."""
         fields = asdict(self)
         scores = fields.pop("upstream")
+        fields |= fields.pop("source") or {}
         if scores:
             fields |= {
                 "lse_d": scores["lse_d"],
@@ -145,8 +157,8 @@ COLUMNS = (
 def csv_line(values: tuple[Any, ...]) -> str:
     """One line of CSV, without its end."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)  # both of which it then quotes
+    return text.getvalue()[:-2]
 
 
 def to_row(report: SyncReport) -> tuple[Any, ...]:
@@ -179,6 +191,37 @@ class Tolerance:
     def allows(self, offset_ms: float) -> bool:
         """Whether an offset is inside."""
         return -self.late_ms <= offset_ms <= self.early_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which reports are wanted; one that asks for anything wants answers only."""
+
+    min_confidence: float | None = None  # 0..1
+    max_abs_offset_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"--min-confidence {self.min_confidence:g}: between 0 and 1")
+        if self.max_abs_offset_ms is not None and self.max_abs_offset_ms < 0:
+            raise UsageError(
+                f"--max-abs-offset {self.max_abs_offset_ms:g}: milliseconds, 0 or more"
+            )
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is left out at all."""
+        return self.min_confidence is not None or self.max_abs_offset_ms is not None
+
+    def wants(self, report: SyncReport) -> bool:
+        """Whether a report is to be written."""
+        if not self.asks:
+            return True
+        if report.offset_ms is None or report.confidence is None:
+            return False
+        return report.confidence >= (self.min_confidence or 0.0) and (
+            self.max_abs_offset_ms is None or abs(report.offset_ms) <= self.max_abs_offset_ms
+        )
 
 
 STANDARDS = {

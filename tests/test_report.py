@@ -122,6 +122,12 @@ def test_csv_lines_read_back() -> None:
     assert unsure["reasons"] == "the sound is silent"
 
 
+def test_csv_of_a_name_with_line_ends_is_quoted() -> None:
+    (row,) = csv.reader([csv_line(("a\nb\rc", 1))])
+    assert row == ["a\nb\rc", "1"]
+    assert csv_line(("a\nb", 1)) == '"a\nb",1'
+
+
 @pytest.mark.parametrize(
     ("name", "early_ms", "late_ms"),
     [("ebu-r37", 40, 60), ("itu-bt1359", 45, 125), ("atsc-is191", 15, 45), ("20/30.5", 20, 30.5)],

@@ -1,9 +1,11 @@
 """Flags -> one call -> output -> exit status. The answer goes to stdout, all else to stderr.
 
 Exit status: 0 every file determined (and inside --tolerance) - 1 some file failed - 2 usage -
-3 some file undetermined - 4 some file outside the tolerance. The worst applies: 1, 3, 4.
+3 some file undetermined - 4 some file outside the tolerance. The worst applies: 1, 3, 4. A run
+that a signal ended: 128 and its number, as from a shell; 141 where the reader of stdout has gone.
 """
 
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -17,7 +19,7 @@ from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
 from avsync.cli.training import prepare, train
 from avsync.console import Exit
-from avsync.errors import AvsyncError, UsageError
+from avsync.errors import AvsyncError, InterruptError, UsageError
 
 
 class _Group(TyperGroup):
@@ -26,6 +28,12 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Exit(128 + signal.SIGINT) from error
+        except InterruptError as error:
+            if str(error):
+                print(f"avsync: {error}", file=sys.stderr)
+            raise typer.Exit(128 + error.signal_number) from error
         except AvsyncError as error:
             print(f"avsync: {error}", file=sys.stderr)
             status = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED

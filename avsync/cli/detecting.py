@@ -1,29 +1,31 @@
 """`avsync detect`."""
 
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avsync.batch import detect_all, find_media
-from avsync.console import Form, progress_bar, write_reports
+from avsync.batch import BatchOptions, detect_all, detect_one, find_media, read_names
+from avsync.cli import options as opt
+from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
 from avsync.detect import DetectOptions
 from avsync.errors import UsageError
-from avsync.report import Tolerance
+from avsync.inputs import LIST
+from avsync.report import Filter, Tolerance
+from avsync.resume import ReportFile
+
+STDIN = 0  # its descriptor
 
 
 def detect(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Videos, folders of videos, or - for a list on stdin.")
-    ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; a list for several.")
-    ] = False,
-    as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="A JSON object a line, as known.")
-    ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a heading line.")] = False,
+    inputs: opt.Inputs = None,
+    as_json: opt.AsJson = False,
+    as_jsonl: opt.AsJsonLines = False,
+    as_csv: opt.AsCsv = False,
     max_offset: Annotated[float, typer.Option(help="Search so many seconds to either side.")] = 1.0,
     faces: Annotated[
         str, typer.Option(help="Face detector: auto, yunet, sfd, blazeface, retinaface or hog.")
@@ -38,11 +40,20 @@ def detect(
         bool,
         typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has."),
     ] = False,
-    tolerance: Annotated[
-        str | None, typer.Option(help="ebu-r37, itu-bt1359, atsc-is191 or EARLY/LATE in ms.")
-    ] = None,
+    tolerance: opt.ToleranceName = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    min_confidence: opt.MinConfidence = None,
+    max_abs_offset: opt.MaxAbsOffset = None,
+    globs: opt.Globs = None,
+    null: opt.Null = False,
+    jobs: opt.Jobs = None,
+    timeout: opt.Timeout = None,
+    ordered: opt.Ordered = False,
+    resume: opt.Resume = None,
+    engine: opt.Engine = "local",
+    ray_address: opt.RayAddress = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Measure how far sound and picture are apart.
 
@@ -50,24 +61,49 @@ def detect(
 
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
-    form = _form(as_json, as_jsonl, as_csv)
+    chosen = DetectOptions(max_offset, faces, cropped, weights, upstream_scoring, device)
+    how = BatchOptions(jobs, timeout, ordered, engine, ray_address)
+    form = opt.form(as_json, as_jsonl, as_csv, resume)
+    wanted = Filter(min_confidence, max_abs_offset)
+    if resume and wanted.asks:
+        raise UsageError("--resume keeps every answer: filter the finished report instead")
     allowed = Tolerance.of(tolerance) if tolerance else None
-    options = DetectOptions(max_offset, faces, cropped, weights, upstream_scoring, device)
-    names = list(inputs)
-    paths = find_media(names, sys.stdin)
-    alone = len(names) == 1 and names[0] != "-" and not os.path.isdir(names[0])
-    with progress_bar(quiet) as progress:
-        reports = detect_all(paths, options, progress)
-        worst = write_reports(reports, form, allowed, alone)
+    names = opt.named(inputs, null)
+    alone = len(names) == 1 and names[0] != LIST and not os.path.isdir(names[0])
+    output = Output(form, alone, allowed, wanted, verbose=verbose)
+    if alone and not (timeout or resume or engine != "local"):
+        with progress_bar(quiet) as progress:
+            worst = write_reports(detect_one(names[0], chosen, progress), output)
+    else:
+        worst = _detect_many(_Batch(names, globs or [], null, resume, quiet), chosen, how, output)
     raise typer.Exit(worst)
 
 
-def _form(as_json: bool, as_jsonl: bool, as_csv: bool) -> Form:
-    chosen = [
-        form
-        for form, wanted in ((Form.JSON, as_json), (Form.JSONL, as_jsonl), (Form.CSV, as_csv))
-        if wanted
-    ]
-    if len(chosen) > 1:
-        raise UsageError("choose one of --json, --jsonl and --csv")
-    return chosen[0] if chosen else Form.TEXT
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Where many files come from, and who looks on."""
+
+    names: list[str]
+    globs: list[str]
+    null: bool
+    resume: Path | None
+    quiet: bool
+
+    def paths(self) -> tuple[Iterator[str], int | None]:
+        """The files, and how many they are where that is known."""
+        listed = read_names(STDIN, b"\0" if self.null else b"\n")
+        paths = find_media(self.names, listed, self.globs, exact=self.null)
+        if LIST in self.names:
+            return paths, None
+        found = list(paths)
+        return iter(found), len(found)
+
+
+def _detect_many(batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output) -> Exit:
+    paths, total = batch.paths()
+    with ExitStack() as stack:
+        report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None
+        view = stack.enter_context(batch_view(batch.quiet, total))
+        found = detect_all(paths, options, how, report, view.progress)
+        answers = stack.enter_context(closing(found))
+        return write_reports(view.watch(answers), replace(output, into=report))

@@ -1,0 +1,243 @@
+"""Many files, several workers, one file at a time on each, whatever a worker is.
+
+    tasks -> feeder -> to do -> driver + worker, several -> results -> the caller
+
+The feeder and the drivers are threads that only wait, so that a slow list of names holds up no
+answer and a slow reader of answers holds up the list. A worker that is lost costs the file it held,
+or has it done again elsewhere.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from time import monotonic
+from typing import Any, Protocol
+
+from avsync.errors import InterruptError, WorkersError
+from avsync.report import Source, SyncReport
+
+STARTS = 3  # in a row that may fail before the run is given up
+AHEAD_PER_WORKER = 2  # files that are known, but not answered yet
+AHEAD_IN_ORDER = 4096  # more of them where answers must wait for one that takes long
+PARTING_SECONDS = 5.0  # for threads to notice the end
+
+
+class WorkerLostError(Exception):
+    """The worker has gone; says how."""
+
+
+class Worker(Protocol):
+    """Something that measures files, one at a time."""
+
+    def open(self) -> None:
+        """Wait until it is ready. Raises WorkerLostError, or AvsyncError where it never will be."""
+
+    def measure(self, path: str, timeout_seconds: float | None) -> SyncReport:
+        """Raises WorkerLostError or TimeoutError; it is of no use after either."""
+        ...
+
+    def close(self) -> None:
+        """End it at once, whatever it does; may be called from any thread, and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to measure."""
+
+    number: int  # place in the input, from 0 on
+    path: str
+    source: Source
+    known: SyncReport | None = None  # what an earlier run has answered: nothing is to be done
+    losses: int = 0  # workers that were lost over it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a task."""
+
+    task: Task
+    report: SyncReport
+    seconds: float  # that it took
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """All tasks are known."""
+
+    count: int
+
+
+class Pool:
+    """Runs tasks on up to `jobs` workers, made one by one as tasks come in."""
+
+    def __init__(
+        self,
+        make: Callable[[], Worker],
+        jobs: int,
+        timeout_seconds: float | None = None,
+        may_be_lost: int = 0,
+    ) -> None:
+        """`may_be_lost`: workers that a file may cost before it is given up."""
+        self._make, self._jobs = make, jobs
+        self._timeout_seconds, self._may_be_lost = timeout_seconds, may_be_lost
+        self._todo: SimpleQueue[Task | None] = SimpleQueue()
+        self._results: SimpleQueue[Answer | _End | BaseException] = SimpleQueue()
+        self._workers: set[Worker] = set()
+        self._drivers: list[threading.Thread] = []
+        self._lock = threading.Lock()  # of the two above
+        self._stopped = False
+
+    def run(self, tasks: Iterable[Task], ordered: bool = False) -> Generator[Answer]:
+        """An answer for each task, as known or in the order of the tasks.
+
+        Raises AvsyncError where workers cannot be had, InterruptError on SIGINT and SIGTERM, and
+        what `tasks` raises. No worker outlives the iterator.
+        """
+        room = self._jobs * AHEAD_PER_WORKER + (AHEAD_IN_ORDER if ordered else 0)
+        self._room = threading.Semaphore(room)
+        threading.Thread(target=self._feed, args=(tasks,), daemon=True).start()
+        try:
+            with _signals_to(self._results):
+                answers = self._answers()
+                for answer in _in_order(answers) if ordered else answers:
+                    yield answer
+                    self._room.release()
+        finally:
+            self._stop()
+
+    def _answers(self) -> Iterator[Answer]:
+        answered, expected = 0, None
+        while answered != expected:
+            result = self._results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if isinstance(result, _End):
+                expected = result.count
+            else:
+                answered += 1
+                yield result
+
+    def _feed(self, tasks: Iterable[Task]) -> None:
+        count = 0
+        try:
+            for task in tasks:
+                self._room.acquire()
+                count += 1
+                if task.known:
+                    self._results.put(Answer(task, task.known, 0.0))
+                    continue
+                self._todo.put(task)
+                self._start_driver()
+            self._results.put(_End(count))
+        except BaseException as error:  # the caller must hear of it
+            self._results.put(error)
+
+    def _start_driver(self) -> None:
+        with self._lock:
+            if len(self._drivers) < self._jobs and not self._stopped:
+                self._drivers.append(threading.Thread(target=self._drive, daemon=True))
+                self._drivers[-1].start()
+
+    def _drive(self) -> None:
+        """One worker after another, one task after another."""
+        worker: Worker | None = None
+        try:
+            while not self._stopped:
+                worker = worker or self._open_worker()
+                task = self._todo.get()
+                if task is None:
+                    break
+                if not self._measure(worker, task):
+                    self._part_with(worker)
+                    worker = None
+        except BaseException as error:  # the caller must hear of it
+            self._results.put(error)
+        finally:
+            if worker:
+                self._part_with(worker)
+
+    def _open_worker(self) -> Worker:
+        how: WorkerLostError | None = None
+        for _ in range(STARTS):
+            worker = self._make()
+            with self._lock:
+                self._workers.add(worker)
+            try:
+                if self._stopped:
+                    break
+                worker.open()
+                return worker
+            except WorkerLostError as lost:
+                self._part_with(worker)
+                how = lost
+        raise WorkersError(f"workers do not start ({how}): try --jobs 1, see avsync doctor")
+
+    def _measure(self, worker: Worker, task: Task) -> bool:
+        """Answer a task or put it back; whether the worker is still there."""
+        started = monotonic()
+        try:
+            report = worker.measure(task.path, self._timeout_seconds)
+            self._results.put(Answer(task, report, monotonic() - started))
+            return True
+        except TimeoutError:
+            why = (
+                f"not done after {self._timeout_seconds:g} s: raise --timeout, or look at the file"
+            )
+        except WorkerLostError as lost:
+            if task.losses < self._may_be_lost:
+                self._todo.put(replace(task, losses=task.losses + 1))
+                return False
+            why = f"the worker {lost} while it measured this file; the others are not affected"
+        report = SyncReport(task.path, "error", reasons=(f"{task.path}: {why}",))
+        self._results.put(Answer(task, report, monotonic() - started))
+        return False
+
+    def _part_with(self, worker: Worker) -> None:
+        worker.close()
+        with self._lock:
+            self._workers.discard(worker)
+
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            workers, drivers = list(self._workers), list(self._drivers)
+        for _ in drivers:
+            self._todo.put(None)
+        for worker in workers:
+            worker.close()
+        until = monotonic() + PARTING_SECONDS
+        for driver in drivers:
+            driver.join(max(0.0, until - monotonic()))
+
+
+def _in_order(answers: Iterator[Answer]) -> Iterator[Answer]:
+    waiting: dict[int, Answer] = {}
+    number = 0
+    for answer in answers:
+        waiting[answer.task.number] = answer
+        while number in waiting:
+            yield waiting.pop(number)
+            number += 1
+
+
+@contextmanager
+def _signals_to(results: "SimpleQueue[Any]") -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the run between two answers; a second one ends it at once."""
+
+    def note(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        results.put(InterruptError(number, "interrupted; what was answered is whole"))
+
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and `&` ask
+                before[number] = signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,45 @@
+"""What the machine allows: cores and memory for workers, as limited by its containers."""
+
+import os
+from pathlib import Path
+
+WORKER_BYTES = 700 << 20  # what a worker holds at most on HD video, with its ffmpeg
+MOST_ON_A_GPU = 8  # workers that share one: each has a context of its own, of some 500 MB
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def default_jobs(device: str = "cpu") -> int:
+    """How many files to measure at once: what cores and free memory allow, 1 at least."""
+    jobs = min(cores(), free_bytes() // WORKER_BYTES)
+    if device != "cpu" and Path("/dev/nvidiactl").exists():
+        jobs = min(jobs, MOST_ON_A_GPU)
+    return max(1, jobs)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    count = len(allowed(0)) if allowed else os.cpu_count() or 1
+    quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
+    if quota.isdigit() and period.strip().isdigit():
+        count = min(count, -(-int(quota) // int(period)))
+    return max(1, count)
+
+
+def free_bytes() -> int:
+    """Memory that can be taken without swapping; a great number where nobody says."""
+    limits = [1 << 50]
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            limits.append(int(line.split()[1]) * 1024)
+    most, used = _read(CGROUP / "memory.max"), _read(CGROUP / "memory.current")
+    if most.isdigit() and used.isdigit():
+        limits.append(int(most) - int(used))
+    return max(0, min(limits))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

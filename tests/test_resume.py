@@ -1,0 +1,161 @@
+"""A report that is gone on with has each file once, whatever ended the runs before."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batches import are_gone, fields_of, processes_below, running, wait_until
+from conftest import Command
+from talking_face import write_talking_face
+
+from avsync.errors import OutputError
+from avsync.report import Source, SyncReport
+from avsync.resume import ReportFile
+
+HOG = ("--faces", "hog")
+SOURCE = Source(10, 20, "ab" * 32, {"faces": "hog"})
+
+
+def _report(path: str, **fields: Any) -> SyncReport:
+    return SyncReport(path, "ok", 40.0, 0.9, source=SOURCE, **fields)
+
+
+def _paths(file: Path) -> list[str]:
+    return [fields["path"] for fields in fields_of(file.read_text().splitlines())]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A finished report of two files."""
+    path = tmp_path / "report.jsonl"
+    with ReportFile(path) as report:
+        for name in ("a.mp4", "b\udce9.mp4"):
+            report.append(_report(name))
+    return path
+
+
+def test_what_is_answered_is_known_again(file: Path) -> None:
+    before = file.read_bytes()
+    with ReportFile(file) as report:
+        for name in ("a.mp4", "b\udce9.mp4"):
+            known = report.answer(name, SOURCE)
+            assert known and (known.status, known.offset_ms) == ("ok", 40.0)
+        assert report.answer("c.mp4", SOURCE) is None
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Source(11, 20, "ab" * 32, {"faces": "hog"}),
+        Source(10, 21, "ab" * 32, {"faces": "hog"}),
+        Source(10, 20, "cd" * 32, {"faces": "hog"}),
+        Source(10, 20, "ab" * 32, {"faces": "yunet"}),
+    ],
+    ids=["size", "time", "weights", "options"],
+)
+def test_an_answer_to_another_question_does_not_count(file: Path, other: Source) -> None:
+    with ReportFile(file) as report:
+        assert report.answer("a.mp4", other) is None
+
+
+def test_what_failed_is_tried_again_and_its_line_replaced(file: Path) -> None:
+    with ReportFile(file) as report:
+        report.append(SyncReport("bad.mp4", "error", reasons=("it crashed",), source=SOURCE))
+    with ReportFile(file) as report:
+        assert report.answer("bad.mp4", SOURCE) is None
+        report.append(_report("bad.mp4"))
+    assert _paths(file) == ["a.mp4", "b\udce9.mp4", "bad.mp4"]
+    assert {line["status"] for line in fields_of(file.read_text().splitlines())} == {"ok"}
+
+
+@pytest.mark.parametrize("kept", [1, 20, -2, -1])
+def test_half_a_line_at_the_end_is_taken_off(file: Path, kept: int) -> None:
+    first, second = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(first + second[:kept])
+    with ReportFile(file) as report:
+        assert report.answer("b\udce9.mp4", SOURCE) is None
+        report.append(_report("b\udce9.mp4"))
+    assert file.read_bytes() == first + second
+
+
+def test_half_a_line_alone(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:15])
+    with ReportFile(file) as report:
+        report.append(_report("a.mp4"))
+    assert _paths(file) == ["a.mp4"]
+
+
+def test_half_a_line_that_was_written_on_is_taken_out(file: Path) -> None:
+    first, second = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(first + second[:30] + first + second)
+    with ReportFile(file) as report:
+        assert report.answer("b\udce9.mp4", SOURCE)
+    assert file.read_bytes() == first + second
+
+
+def test_a_run_that_was_killed_before_it_could_tidy_up(file: Path) -> None:
+    old, other = file.read_bytes().splitlines(keepends=True)
+    new = old.replace(b"40.0", b"80.0")
+    file.write_bytes(old + other + new)
+    with ReportFile(file) as report:
+        known = report.answer("a.mp4", SOURCE)
+        assert known and known.offset_ms == 80.0
+    assert file.read_bytes() == other + new
+
+
+def test_a_file_that_is_no_report_is_left_alone(tmp_path: Path) -> None:
+    for data in (b"dear diary\n", b"[1, 2]\n", b"{}\n", b"half", b"\xff\xd8\xff"):
+        file = tmp_path / "letter"
+        file.write_bytes(data)
+        with pytest.raises(OutputError, match="not a report of avsync"):
+            ReportFile(file)
+        assert file.read_bytes() == data
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "absent" / "report.jsonl"):
+        with pytest.raises(OutputError, match="name a file to write"):
+            ReportFile(place)
+
+
+def test_two_runs_do_not_write_the_same_report(file: Path) -> None:
+    with ReportFile(file), pytest.raises(OutputError, match="another run is writing it"):
+        ReportFile(file)
+    with ReportFile(file) as report:
+        assert report.answer("a.mp4", SOURCE)
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_gone_on_with(avsync: Command, tmp_path: Path) -> None:
+    folder, file = tmp_path / "faces", tmp_path / "report.jsonl"
+    folder.mkdir()
+    write_talking_face(folder / "00.mp4", seconds=3.0, sound_early_ms=-120.0, size=(320, 180))
+    for number in range(1, 12):
+        shutil.copy(folder / "00.mp4", folder / f"{number:02}.mp4")
+    command = ("detect", folder, "--resume", file, "--jobs", "2", *HOG)
+    with running(*command) as process:
+        wait_until(lambda: file.exists() and file.read_bytes().count(b"\n") >= 2, "two answers")
+        below = processes_below(process.pid)
+        process.kill()
+        said = process.communicate(timeout=300)
+    wait_until(lambda: are_gone(below), "workers and their ffmpeg end with the program")
+    assert said == ("", "")
+    whole = file.read_bytes()
+    assert whole.endswith(b"\n") and 2 <= whole.count(b"\n") < 12
+    file.write_bytes(whole + b'{"path": "' + os.fsencode(folder))  # as a full disk might leave it
+    first, *others = whole.splitlines(keepends=True)
+    os.utime(json.loads(first)["path"])  # written again: the answer to it counts no more
+    done = avsync(*command, "--verbose", folder / "03.mp4")
+    assert done.returncode == 0 and done.stdout == ""
+    assert sorted(_paths(file)) == sorted(map(str, folder.iterdir()))
+    assert file.read_bytes().startswith(b"".join(others))
+    assert done.stderr.count(" known=yes ") == len(others)
+    lines = file.read_bytes()
+    again = avsync(*command, "--jsonl", "--tolerance", "ebu-r37")
+    assert again.returncode == 4, "what is known counts, too"
+    assert file.read_bytes() == lines and (again.stdout, again.stderr) == ("", "")
+    assert {fields["offset_ms"] for fields in map(json.loads, lines.splitlines())} != {None}
