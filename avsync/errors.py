@@ -6,6 +6,7 @@
     +-- WeightsError            a weights file is absent, damaged, or of another program
     +-- DownloadError           a file could not be fetched, or its checksum is wrong
     +-- FacesError              the face finder asked for cannot be used
+    +-- OutputError             a file cannot be written, or may not be overwritten
     +-- DataError               training data that cannot be used
     +-- UsageError              options that contradict each other (exit status 2)
 
@@ -36,6 +37,10 @@ class DownloadError(AvsyncError):
 
 class FacesError(AvsyncError):
     """A face finder cannot be used."""
+
+
+class OutputError(AvsyncError):
+    """A file cannot be written, or writing it would destroy another."""
 
 
 class DataError(AvsyncError):

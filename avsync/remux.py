@@ -1,0 +1,222 @@
+"""How ffmpeg is told to move the sound: argument lists, nothing is run here.
+
+By copy: the file is read once, and the time stamps of the sound are rewritten on their way to the
+container by the bitstream filter `setts`. (The usual recipe, the file given twice with `-itsoffset`,
+is wrong in MPEG streams: ffmpeg counts each input there from its own first used stream, so that
+the sound lands off by how much later it starts than the picture, 21 ms for ffmpeg's own AAC.)
+
+To bring the sound forward, containers without edit lists have no way to say "before the start":
+there everything else is delayed, chapters and subtitles along with the picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsync import ffmpeg
+from avsync.errors import MediaError
+from avsync.inventory import Inventory, Stream, disposition_option
+from avsync.resampling import sound_filter
+
+OUTPUT = "file:OUTPUT"  # stands for the file to write
+EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
+NO_START_TIMES = frozenset({".avi", ".mxf"})  # where a stream can only begin at the beginning
+MATROSKA = frozenset({".mkv", ".webm", ".mka"})
+GIVEN_ANEW = frozenset({"tmcd", "text"})  # tracks that the muxer makes itself, from tags and chapters
+LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
+PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
+INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """What is done to the sound: first stretched, then delayed."""
+
+    delay_ms: float  # negative: brought forward
+    stretch: float = 1.0  # how many times as long the sound becomes
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a file is to be written."""
+
+    audio_track: int | None = None  # 1-based; None: all
+    reencode_audio: bool = False
+    keep_pitch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a sound track is encoded again."""
+
+    encoder: str
+    bits_per_second: int | None  # None: lossless
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What ffmpeg is asked to do."""
+
+    arguments: tuple[str, ...]  # without the program; ends with OUTPUT
+    is_copy: bool  # no sound is encoded again
+    notes: tuple[str, ...]
+    optional: tuple[int, ...]  # streams that may be left out where the container refuses them
+
+
+def must_reencode(suffix: str, cure: Cure, wishes: Wishes) -> str | None:
+    """Why the sound cannot be copied; None where it can."""
+    if cure.stretch != 1.0:
+        return "sound resampled to follow the picture"
+    if wishes.reencode_audio:
+        return "sound encoded again, as asked for"
+    if suffix.lower() in NO_START_TIMES:
+        name = suffix[1:].upper()
+        return (
+            f"{name} cannot carry a start time, so the sound was encoded again; "
+            "name an output in .mkv or .mp4 to have it copied"
+        )
+    return None
+
+
+def moved_streams(inventory: Inventory, wishes: Wishes) -> list[Stream]:
+    """The sound tracks that move. Raises MediaError where the one asked for is not there."""
+    tracks = inventory.of_kind("Audio")
+    if wishes.audio_track is None:
+        return tracks
+    if not 1 <= wishes.audio_track <= len(tracks):
+        raise MediaError(
+            f"{inventory.path}: no audio track {wishes.audio_track}; it has {len(tracks)}"
+        )
+    return [tracks[wishes.audio_track - 1]]
+
+
+def plan(
+    inventory: Inventory,
+    suffix: str,
+    cure: Cure,
+    wishes: Wishes,
+    encodings: dict[int, Encoding],
+    picture_start_seconds: float = 0.0,
+    left_out: Sequence[int] = (),
+) -> Plan:
+    """Arguments that write the file with its sound cured.
+
+    `suffix` is the output's; `encodings` say, by index, how the moved streams are encoded where
+    `must_reencode`; the picture starts `picture_start_seconds` after the container.
+    """
+    suffix = suffix.lower()
+    why = must_reencode(suffix, cure, wishes)
+    moved = moved_streams(inventory, wishes)
+    kept = [s for s in inventory.streams if s.index not in left_out and not _is_made_anew(s, suffix)]
+    if why:
+        before, sound = [], _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds)
+    else:
+        before, sound = _copied(kept, moved, cure, suffix)
+    arguments = [
+        *("-y", *before, "-i", ffmpeg.input_url(inventory.path), "-copy_unknown"),
+        *(part for stream in kept for part in ("-map", f"0:{stream.index}")),
+        *("-c", "copy", "-map_metadata", "0", "-map_chapters", "0"),
+        *sound,
+        *_described(kept, suffix),
+        *_container_options(inventory, suffix),
+        "-max_interleave_delta",
+        str(round(1e6 * INTERLEAVE_SECONDS + 1e3 * abs(cure.delay_ms))),
+        OUTPUT,
+    ]
+    optional = (s.index for s in kept if s.kind not in ("Video", "Audio") or s.is_cover)
+    return Plan(tuple(arguments), not why, (why,) if why else (), tuple(optional))
+
+
+def encoder_for(stream: Stream, available: frozenset[str]) -> str:
+    """An encoder that makes the codec of a stream. Raises MediaError where ffmpeg has none."""
+    for name in (PREFERRED.get(stream.codec), stream.codec):
+        if name and name in available:
+            return name
+    raise MediaError(
+        f"ffmpeg has no encoder for the sound's codec, {stream.codec}: leave out --reencode-audio, "
+        "or convert the sound first"
+    )
+
+
+def is_lossless(codec: str) -> bool:
+    """Whether encoding again loses nothing, and a bit rate means nothing."""
+    return codec.startswith(LOSSLESS)
+
+
+def _copied(
+    kept: list[Stream], moved: list[Stream], cure: Cure, suffix: str
+) -> tuple[list[str], list[str]]:
+    """Options before the input, and those that rewrite the time stamps of the moved streams."""
+    seconds = cure.delay_ms / 1000
+    forward = seconds < 0 and suffix not in EDIT_LISTS
+    before = ["-itsoffset", f"{-seconds:.6f}"] if forward else []
+    sound = [
+        part
+        for place, stream in enumerate(kept)
+        if stream in moved
+        for part in (f"-bsf:{place}", f"setts=ts=TS+({seconds:.6f})/TB")
+    ]
+    return before, sound
+
+
+def _encoded(
+    kept: list[Stream],
+    moved: list[Stream],
+    cure: Cure,
+    wishes: Wishes,
+    encodings: dict[int, Encoding],
+    picture_start_seconds: float,
+) -> list[str]:
+    """Options that filter and encode the moved streams."""
+    options: list[str] = []
+    for place, stream in enumerate(kept):
+        if stream not in moved:
+            continue
+        encoding, rate = encodings[stream.index], stream.sample_rate or 48_000
+        chain = sound_filter(
+            cure.delay_ms, cure.stretch, rate, picture_start_seconds, wishes.keep_pitch
+        )
+        options += [f"-filter:{place}", chain, f"-c:{place}", encoding.encoder]
+        if encoding.bits_per_second:
+            options += [f"-b:{place}", str(encoding.bits_per_second)]
+    return options
+
+
+def _is_made_anew(stream: Stream, suffix: str) -> bool:
+    """Time code and chapter tracks of QuickTime: kept twice, they would be in the file twice."""
+    return suffix in EDIT_LISTS and stream.kind == "Data" and stream.tag in GIVEN_ANEW
+
+
+def _described(kept: list[Stream], suffix: str) -> list[str]:
+    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses."""
+    options: list[str] = []
+    for place, stream in enumerate(kept):
+        if stream.kind in ("Video", "Audio", "Subtitle"):
+            options += [f"-disposition:{place}", disposition_option(stream.dispositions)]
+        if suffix in EDIT_LISTS and "name" in stream.tags and "title" not in stream.tags:
+            options += [f"-metadata:s:{place}", f"title={stream.tags['name']}"]
+    return options
+
+
+def _container_options(inventory: Inventory, suffix: str) -> list[str]:
+    """What a container needs to stay what it was."""
+    if suffix not in EDIT_LISTS:
+        return []
+    flags = "+faststart" if _is_fast_start(inventory.path) else ""
+    if any(key.startswith("com.") for key in inventory.tags):  # as phones write them
+        flags += "+use_metadata_tags"
+    return ["-movflags", flags] if flags else []
+
+
+def _is_fast_start(path: Path) -> bool:
+    """Whether the index of an MP4 comes before its media, so that it plays while it loads."""
+    with path.open("rb") as file:
+        for _ in range(16):
+            header = file.read(16)
+            size, name = int.from_bytes(header[:4], "big"), header[4:8]
+            if size == 1:
+                size = int.from_bytes(header[8:], "big")
+            if name in (b"moov", b"mdat") or size < 8:
+                return name == b"moov"
+            file.seek(size - len(header), 1)
+    return False
