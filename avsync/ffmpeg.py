@@ -188,9 +188,7 @@ def packets(
     argv += ["-map", f"0:{index}", "-c", "copy", "-t", str(seconds), "-f", "framecrc", "pipe:"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     base = re.search(r"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
-    for found in re.finditer(
-        r"^0, *-?\w+, *(-?\d+), *(\d+), *(\d+),", done.stdout, re.MULTILINE
-    ):
+    for found in re.finditer(r"^0, *-?\w+, *(-?\d+), *(\d+), *(\d+),", done.stdout, re.MULTILINE):
         assert base
         yield (int(found[1]) + int(found[2])) * int(base[1]) / int(base[2]), int(found[3])
 

@@ -1,9 +1,9 @@
 """How ffmpeg is told to move the sound: argument lists, nothing is run here.
 
 By copy: the file is read once, and the time stamps of the sound are rewritten on their way to the
-container by the bitstream filter `setts`. (The usual recipe, the file given twice with `-itsoffset`,
-is wrong in MPEG streams: ffmpeg counts each input there from its own first used stream, so that
-the sound lands off by how much later it starts than the picture, 21 ms for ffmpeg's own AAC.)
+container by the bitstream filter `setts`. (The usual recipe, the file given twice with
+`-itsoffset`, is wrong in MPEG streams: ffmpeg counts each input there from the first of the
+streams used of it, so that the sound is off by how far its start was from the picture's.)
 
 To bring the sound forward, containers without edit lists have no way to say "before the start":
 there everything else is delayed, chapters and subtitles along with the picture.
@@ -22,7 +22,9 @@ OUTPUT = "file:OUTPUT"  # stands for the file to write
 EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 NO_START_TIMES = frozenset({".avi", ".mxf"})  # where a stream can only begin at the beginning
 MATROSKA = frozenset({".mkv", ".webm", ".mka"})
-GIVEN_ANEW = frozenset({"tmcd", "text"})  # tracks that the muxer makes itself, from tags and chapters
+GIVEN_ANEW = frozenset(
+    {"tmcd", "text"}
+)  # tracks that the muxer makes itself, from tags and chapters
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
 PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
 INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
@@ -107,9 +109,12 @@ def plan(
     suffix = suffix.lower()
     why = must_reencode(suffix, cure, wishes)
     moved = moved_streams(inventory, wishes)
-    kept = [s for s in inventory.streams if s.index not in left_out and not _is_made_anew(s, suffix)]
+    kept = [
+        s for s in inventory.streams if s.index not in left_out and not _is_made_anew(s, suffix)
+    ]
     if why:
-        before, sound = [], _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds)
+        before: list[str] = []
+        sound = _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds)
     else:
         before, sound = _copied(kept, moved, cure, suffix)
     arguments = [

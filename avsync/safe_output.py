@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.errors import OutputError
@@ -21,11 +22,42 @@ LONGEST_NAME = 255  # bytes, on the usual file systems
 RESERVE_BYTES = 1 << 20  # what a container may grow by
 
 
-@contextmanager
-def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Iterator[Path]:
-    """A temporary file to be written, which becomes `target` when the block ends without error.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that is being written."""
 
-    The new file gets the permissions of `source` (less the umask), a replaced one keeps its own.
+    path: Path  # to write to
+    source: Path
+    target: Path
+    force: bool
+
+    def publish(self) -> None:
+        """Give the finished file its permissions and its name, durably.
+
+        A new file gets those of its source less the umask, a replaced one leaves its own behind.
+        Its time is now: backups and build tools must see that it is new.
+        """
+        old = self.target if self.target.exists() else None
+        mode = old.stat().st_mode if old else self.source.stat().st_mode & ~_umask()
+        self.path.chmod(mode & 0o777)
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        if self.force:
+            os.replace(self.path, self.target)
+        else:
+            _rename_to_new(self.path, self.target)
+        if sys.platform != "win32":
+            handle = os.open(self.target.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+@contextmanager
+def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Iterator[Draft]:
+    """A draft of `target`; what is not published when the block ends is removed.
+
     Raises OutputError where it cannot be written, or would hurt something.
     """
     check_target(source, target, force)
@@ -41,8 +73,7 @@ def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Ite
         raise OutputError(f"{target}: needs {need}, {have} are free; make room, or write elsewhere")
     handle, temporary = _create(target)
     try:
-        yield temporary
-        _publish(temporary, source, target, force)
+        yield Draft(temporary, source, target, force)
     except OSError as error:
         raise OutputError(f"{target}: cannot write it: {error.strerror}") from error
     finally:
@@ -105,27 +136,6 @@ def _lock(handle: int, temporary: Path) -> bool:
     with contextlib.suppress(OSError):  # a file system without locks: nothing there is ever stale
         fcntl.flock(handle, fcntl.LOCK_EX)
     return temporary.exists()
-
-
-def _publish(temporary: Path, source: Path, target: Path, force: bool) -> None:
-    """Give a finished file its permissions and its name, durably."""
-    if target.exists():
-        mode = target.stat().st_mode
-    else:
-        mode = source.stat().st_mode & ~_umask()
-    temporary.chmod(mode & 0o777)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    if force:
-        os.replace(temporary, target)
-    else:
-        _rename_to_new(temporary, target)
-    if sys.platform != "win32":
-        handle = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _rename_to_new(temporary: Path, target: Path) -> None:

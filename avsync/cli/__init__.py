@@ -14,6 +14,7 @@ from avsync import __version__
 from avsync.cli import weights
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
+from avsync.cli.fixing import fix
 from avsync.cli.training import train
 from avsync.console import Exit
 from avsync.errors import AvsyncError, UsageError
@@ -38,6 +39,7 @@ app = typer.Typer(
     help="Find by how many milliseconds the sound of a talking-face video is out of step.",
 )
 app.command()(detect)
+app.command()(fix)
 app.command()(train)
 app.add_typer(weights.app, name="weights")
 app.command()(doctor)
