@@ -20,7 +20,7 @@ FILM_RATIOS = (24 / 25, 25 / 24, 24 / 25 / 1.001, 25 / 24 * 1.001)  # sound's sp
 GRID_SECONDS = 0.02  # what neighbouring slopes differ by at the ends of a file
 MIN_SECONDS = 8.0  # of compared picture; a line through less is no evidence
 MIN_RUNAWAY_SECONDS = 0.04  # over what was compared; less is no drift worth a new encoding
-MIN_GAIN = 5.0  # standard errors by which the line must fit better than any constant
+MIN_GAIN = 4.0  # standard errors by which the line must fit better than any constant
 MIN_DEEPER = 1.1  # times as deep a minimum
 
 

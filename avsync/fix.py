@@ -103,7 +103,7 @@ def fix(
         if measured.is_inside(options.tolerance):
             return _leave_alone(report, source, target, options)
         cure = Cure(before.offset_ms, measured.stretch)
-    planner = _planner(inventory, target, cure, options.wishes)
+    planner = planner_for(inventory, target, cure, options.wishes)
     planned = planner(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
@@ -146,7 +146,7 @@ def _leave_alone(report: FixReport, source: Path, target: Path, options: FixOpti
     return replace(report, output=os.fspath(target))
 
 
-def _planner(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
+def planner_for(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
     """What ffmpeg has to do, with the encoders it has."""
     if not must_reencode(target.suffix, cure, wishes):
         return lambda left_out: plan(inventory, target.suffix, cure, wishes, {}, 0.0, left_out)

@@ -60,7 +60,8 @@ class FixReport:
             words = f"{words} at the start, then {abs(self.drift_ppm) / 1000:.2f} ms a second "
             words += f"more {which}"
         sure = self.before.confidence if self.before else None
-        return [f"before: {words}" + (f"   confidence {100 * sure:.0f} %" if sure else "")]
+        said = "before" if self.before else "given"
+        return [f"{said}: {words}" + (f"   confidence {100 * sure:.0f} %" if sure else "")]
 
     def _done(self) -> list[str]:
         why = "; ".join(self.reasons)

@@ -27,6 +27,8 @@ GIVEN_ANEW = frozenset(
 )  # tracks that the muxer makes itself, from tags and chapters
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
 PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
+# Samples that encoders put in front, which a container without start times cannot take back.
+PRIMING_SAMPLES = {"libmp3lame": 1105, "aac": 1024, "mp2": 481, "ac3": 256, "eac3": 256}
 INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
 
@@ -114,7 +116,8 @@ def plan(
     ]
     if why:
         before: list[str] = []
-        sound = _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds)
+        primed = suffix in NO_START_TIMES
+        sound = _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds, primed)
     else:
         before, sound = _copied(kept, moved, cure, suffix)
     arguments = [
@@ -171,16 +174,17 @@ def _encoded(
     wishes: Wishes,
     encodings: dict[int, Encoding],
     picture_start_seconds: float,
+    primed: bool,
 ) -> list[str]:
-    """Options that filter and encode the moved streams."""
+    """Options that filter and encode the moved streams; `primed`: make up for the priming."""
     options: list[str] = []
     for place, stream in enumerate(kept):
         if stream not in moved:
             continue
         encoding, rate = encodings[stream.index], stream.sample_rate or 48_000
-        chain = sound_filter(
-            cure.delay_ms, cure.stretch, rate, picture_start_seconds, wishes.keep_pitch
-        )
+        priming = PRIMING_SAMPLES.get(encoding.encoder, 0) / rate if primed else 0.0
+        start = picture_start_seconds + priming
+        chain = sound_filter(cure.delay_ms, cure.stretch, rate, start, wishes.keep_pitch)
         options += [f"-filter:{place}", chain, f"-c:{place}", encoding.encoder]
         if encoding.bits_per_second:
             options += [f"-b:{place}", str(encoding.bits_per_second)]
