@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from avsync import ffmpeg, media
+from avsync.containers import COVER
 from avsync.detect import DetectOptions, Tools, look_and_listen, open_tools, verdict
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
@@ -22,6 +23,7 @@ from avsync.remux import (
     Encoding,
     Plan,
     Wishes,
+    cover_arguments,
     encoder_for,
     is_lossless,
     moved_streams,
@@ -107,7 +109,9 @@ def fix(
     planned = planner(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
-        return replace(report, status="planned", commands=_commands(planned, target, options))
+        return replace(
+            report, status="planned", commands=_commands(planned, inventory, target, options)
+        )
     return _write_and_prove(report, planner, inventory, target, options, tools, progress)
 
 
@@ -174,11 +178,20 @@ def _method(planned: Plan, cure: Cure) -> Literal["copy", "encode", "resample"]:
     return "encode" if cure.stretch == 1.0 else "resample"
 
 
-def _commands(planned: Plan, target: Path, options: FixOptions) -> tuple[str, ...]:
-    """The command for a shell; without --force it replaces nothing, either."""
+def _commands(
+    planned: Plan, inventory: Inventory, target: Path, options: FixOptions
+) -> tuple[str, ...]:
+    """Commands for a shell; without --force they replace nothing, either."""
+    program = [ffmpeg.find_ffmpeg(), "-nostdin"]
+    pictures = {f"{COVER}{index}": f"{target}.cover{index}" for index in planned.covers}
     replaced = {OUTPUT: ffmpeg.input_url(target), "-y": "-y" if options.force else "-n"}
-    arguments = [replaced.get(part, part) for part in planned.arguments]
-    return (shlex.join([ffmpeg.find_ffmpeg(), "-nostdin", *arguments]),)
+    arguments = [(replaced | pictures).get(part, part) for part in planned.arguments]
+    before = [
+        [ffmpeg.input_url(picture) if part == OUTPUT else part for part in extraction]
+        for index, picture in zip(planned.covers, pictures.values(), strict=True)
+        for extraction in (cover_arguments(inventory.path, index),)
+    ]
+    return tuple(shlex.join([*program, *each]) for each in (*before, arguments))
 
 
 def _write_and_prove(

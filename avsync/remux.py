@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync import ffmpeg
+from avsync.containers import (
+    EDIT_LISTS,
+    MATROSKA,
+    NO_START_TIMES,
+    attached,
+    container_options,
+    described,
+    is_made_anew,
+)
 from avsync.errors import MediaError
-from avsync.inventory import Inventory, Stream, disposition_option
+from avsync.inventory import Inventory, Stream
 from avsync.resampling import sound_filter
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write
-EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
-NO_START_TIMES = frozenset({".avi", ".mxf"})  # where a stream can only begin at the beginning
-MATROSKA = frozenset({".mkv", ".webm", ".mka"})
-GIVEN_ANEW = frozenset(
-    {"tmcd", "text"}
-)  # tracks that the muxer makes itself, from tags and chapters
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
 PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
 # Samples that encoders put in front, which a container without start times cannot take back.
@@ -65,6 +68,7 @@ class Plan:
     is_copy: bool  # no sound is encoded again
     notes: tuple[str, ...]
     optional: tuple[int, ...]  # streams that may be left out where the container refuses them
+    covers: tuple[int, ...]  # pictures to extract first, see `cover_arguments`
 
 
 def must_reencode(suffix: str, cure: Cure, wishes: Wishes) -> str | None:
@@ -111,9 +115,10 @@ def plan(
     suffix = suffix.lower()
     why = must_reencode(suffix, cure, wishes)
     moved = moved_streams(inventory, wishes)
-    kept = [
-        s for s in inventory.streams if s.index not in left_out and not _is_made_anew(s, suffix)
-    ]
+    kept = [s for s in inventory.streams if s.index not in left_out and not is_made_anew(s, suffix)]
+    optional = (s.index for s in kept if s.kind not in ("Video", "Audio") or s.is_cover)
+    covers = [s for s in kept if s.is_cover and suffix in MATROSKA]
+    kept = [s for s in kept if s not in covers]
     if why:
         before: list[str] = []
         primed = suffix in NO_START_TIMES
@@ -125,14 +130,26 @@ def plan(
         *(part for stream in kept for part in ("-map", f"0:{stream.index}")),
         *("-c", "copy", "-map_metadata", "0", "-map_chapters", "0"),
         *sound,
-        *_described(kept, suffix),
-        *_container_options(inventory, suffix),
+        *described(kept, suffix),
+        *attached(covers, len(kept)),
+        *container_options(inventory, suffix),
         "-max_interleave_delta",
         str(round(1e6 * INTERLEAVE_SECONDS + 1e3 * abs(cure.delay_ms))),
         OUTPUT,
     ]
-    optional = (s.index for s in kept if s.kind not in ("Video", "Audio") or s.is_cover)
-    return Plan(tuple(arguments), not why, (why,) if why else (), tuple(optional))
+    return Plan(
+        tuple(arguments),
+        not why,
+        (why,) if why else (),
+        tuple(optional),
+        tuple(cover.index for cover in covers),
+    )
+
+
+def cover_arguments(path: Path, index: int) -> list[str]:
+    """Arguments that write a cover picture, as it is, to OUTPUT."""
+    source = ["-y", "-i", ffmpeg.input_url(path), "-map", f"0:{index}"]
+    return [*source, "-c", "copy", "-frames", "1", "-f", "image2pipe", OUTPUT]
 
 
 def encoder_for(stream: Stream, available: frozenset[str]) -> str:
@@ -189,43 +206,3 @@ def _encoded(
         if encoding.bits_per_second:
             options += [f"-b:{place}", str(encoding.bits_per_second)]
     return options
-
-
-def _is_made_anew(stream: Stream, suffix: str) -> bool:
-    """Time code and chapter tracks of QuickTime: kept twice, they would be in the file twice."""
-    return suffix in EDIT_LISTS and stream.kind == "Data" and stream.tag in GIVEN_ANEW
-
-
-def _described(kept: list[Stream], suffix: str) -> list[str]:
-    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses."""
-    options: list[str] = []
-    for place, stream in enumerate(kept):
-        if stream.kind in ("Video", "Audio", "Subtitle"):
-            options += [f"-disposition:{place}", disposition_option(stream.dispositions)]
-        if suffix in EDIT_LISTS and "name" in stream.tags and "title" not in stream.tags:
-            options += [f"-metadata:s:{place}", f"title={stream.tags['name']}"]
-    return options
-
-
-def _container_options(inventory: Inventory, suffix: str) -> list[str]:
-    """What a container needs to stay what it was."""
-    if suffix not in EDIT_LISTS:
-        return []
-    flags = "+faststart" if _is_fast_start(inventory.path) else ""
-    if any(key.startswith("com.") for key in inventory.tags):  # as phones write them
-        flags += "+use_metadata_tags"
-    return ["-movflags", flags] if flags else []
-
-
-def _is_fast_start(path: Path) -> bool:
-    """Whether the index of an MP4 comes before its media, so that it plays while it loads."""
-    with path.open("rb") as file:
-        for _ in range(16):
-            header = file.read(16)
-            size, name = int.from_bytes(header[:4], "big"), header[4:8]
-            if size == 1:
-                size = int.from_bytes(header[8:], "big")
-            if name in (b"moov", b"mdat") or size < 8:
-                return name == b"moov"
-            file.seek(size - len(header), 1)
-    return False

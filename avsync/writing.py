@@ -1,13 +1,18 @@
 """Runs a plan: ffmpeg writes the file, without the streams that its container refuses."""
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from avsync import ffmpeg
+from avsync.containers import COVER
 from avsync.downloads import Progress, silent
 from avsync.errors import MediaError
 from avsync.inventory import Inventory
-from avsync.remux import OUTPUT, Plan
+from avsync.remux import OUTPUT, Plan, cover_arguments
 
 TRIAL_SECONDS = "0.1"  # enough for a container to say what it thinks of a stream
 
@@ -30,14 +35,19 @@ def write(
         progress("writing", seconds, inventory.duration_seconds)
 
     whole = planner(())
-    try:
-        _run(whole, draft, target, show)
-        return ()
-    except MediaError:
-        refused = () if seconds_done else _refused(planner, whole, draft, target)
-        if not refused:
-            raise
-    _run(planner(refused), draft, target, show)
+    with TemporaryDirectory(prefix="avsync-") as folder:
+        for index in whole.covers:
+            picture = Path(folder) / f"{COVER}{index}"
+            _run(cover_arguments(inventory.path, index), picture, target)
+        run = partial(_run, target=target, folder=folder)
+        try:
+            run(whole.arguments, draft, show=show)
+            return ()
+        except MediaError:
+            refused = () if seconds_done else _refused(planner, whole.optional, draft, run)
+            if not refused:
+                raise
+        run(planner(refused).arguments, draft, show=show)
     streams = {stream.index: stream for stream in inventory.streams}
     return tuple(
         f"stream {index} ({streams[index].kind.lower()}, {streams[index].codec}) was left out: "
@@ -46,24 +56,32 @@ def write(
     )
 
 
-def _refused(planner: Planner, whole: Plan, draft: Path, target: Path) -> tuple[int, ...]:
+def _refused(
+    planner: Planner, optional: tuple[int, ...], draft: Path, run: Callable[..., None]
+) -> tuple[int, ...]:
     """Which of the streams that may be left out the container refuses, tried one by one."""
     refused = []
-    for index in whole.optional:
-        others = tuple(other for other in whole.optional if other != index)
+    for index in optional:
+        others = tuple(other for other in optional if other != index)
         try:
-            _run(planner(others), draft, target, lambda seconds: None, ("-t", TRIAL_SECONDS))
+            run([*planner(others).arguments[:-1], "-t", TRIAL_SECONDS, OUTPUT], draft)
         except MediaError:
             refused.append(index)
     return tuple(refused)
 
 
 def _run(
-    planned: Plan,
+    arguments: Sequence[str],
     draft: Path,
     target: Path,
-    show: Callable[[float], None],
-    limit: tuple[str, ...] = (),
+    folder: str = "",
+    show: Callable[[float], None] = lambda seconds: None,
 ) -> None:
-    arguments = [part for part in planned.arguments if part != OUTPUT]
-    ffmpeg.write_file([*arguments, *limit, ffmpeg.input_url(draft)], target, show)
+    """Run ffmpeg with the real names in their places."""
+    covers = re.compile(rf"{COVER}\d+")
+    url = ffmpeg.input_url(draft)
+    real = [
+        url if part == OUTPUT else os.path.join(folder, part) if covers.fullmatch(part) else part
+        for part in arguments
+    ]
+    ffmpeg.write_file(real, target, show)

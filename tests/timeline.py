@@ -102,7 +102,7 @@ def packet_sums(path: Path) -> list[str]:
 
 
 def description(path: Path) -> list[str]:
-    """What `ffmpeg -i` says of streams, chapters and tags, without times, rates and its own stamp."""
+    """What `ffmpeg -i` says of streams, chapters and tags, without start, rate and its stamp."""
     argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(path)]
     text = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL).stderr.decode()
     lines = text.split("Input #0")[1].splitlines()[1:-1]
