@@ -1,5 +1,6 @@
 """detect -> fix -> detect with the real command: right, proven, and nothing harmed."""
 
+import importlib
 import json
 import os
 import random
@@ -9,6 +10,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +20,13 @@ from talking_face import write_talking_face
 from timeline import packet_sums, run
 
 from avsync.detect import DetectOptions, Tools, open_tools
-from avsync.errors import OutputError
+from avsync.errors import MediaError, OutputError
 from avsync.fix import FixOptions, fix
+from avsync.inventory import Inventory
+from avsync.remux import Cure, Wishes
 from avsync.report import Tolerance
 from avsync.safe_output import safe_output
+from avsync.writing import Planner
 
 HOG = DetectOptions(faces="hog")
 LATE_MS = 240.0
@@ -99,10 +105,13 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
 def test_a_bad_result_never_lands(
     monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    import avsync.fix as chain
+    chain = importlib.import_module("avsync.fix")  # the package has a function of that name
+    honest = chain.planner_for
 
-    monkeypatch.setattr(chain, "Cure", lambda ms, stretch=1.0: RealCure(ms + 200, stretch))
-    RealCure = chain.Cure if False else __import__("avsync.remux").remux.Cure
+    def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
+        return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), wishes)
+
+    monkeypatch.setattr(chain, "planner_for", crooked)
     report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
     assert report.status == "unproven" and report.output is None
     assert "measured after the fix, sound is" in report.reasons[0]
@@ -197,7 +206,7 @@ def test_a_full_disk_is_said_before_it_is_full(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> object:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
@@ -211,8 +220,6 @@ def small_disk(tmp_path: Path) -> object:
 def test_a_disk_that_fills_up_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, small_disk: Path, tools: Tools, big: Path
 ) -> None:
-    from avsync.errors import MediaError
-
     (small_disk / "precious").write_text("precious")
     with pytest.raises(OutputError, match="make room"):
         fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools)
