@@ -6,13 +6,26 @@
     >>> report = avsync.detect("talk.mp4")
     >>> report.status, report.offset_ms
     ('ok', -120.3)
+    >>> avsync.fix("talk.mp4", "talk.synced.mp4").residual_ms
+    1.2
 
 A positive `offset_ms` means that the sound is early; see `avsync.timebase`.
 """
 
 from avsync.detect import DetectOptions, detect
 from avsync.errors import AvsyncError
+from avsync.fix import FixOptions, fix
+from avsync.fix_report import FixReport
 from avsync.report import SyncReport
 
 __version__ = "0.1.0"
-__all__ = ["AvsyncError", "DetectOptions", "SyncReport", "__version__", "detect"]
+__all__ = [
+    "AvsyncError",
+    "DetectOptions",
+    "FixOptions",
+    "FixReport",
+    "SyncReport",
+    "__version__",
+    "detect",
+    "fix",
+]

@@ -38,6 +38,7 @@ class DetectOptions:
     weights: str = "default"  # default, syncnet_v2 or a path
     upstream_scoring: bool = False  # also report LSE-D, LSE-C and the offset as SyncNet does
     device: str = "auto"  # auto, cpu, cuda
+    audio_track: int = 1  # which of the sound tracks is heard
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.max_offset_seconds <= 3600:
@@ -80,23 +81,27 @@ def detect(
     """
     _require_opencv()
     from avsync import media
-    from avsync.judge import judge
 
     options = options or DetectOptions()
-    info = media.probe(path)
+    info = media.probe(path, options.audio_track)
     info.require_both()
     tools = tools or open_tools(options, progress)
     warnings = list(tools.notes)
-    seen = _look_and_listen(info, tools, progress, warnings)
-    verdict = judge(
-        os.fspath(path),
-        seen,
-        tools.calibration,
-        options.max_offset_seconds,
-        options.upstream_scoring,
+    seen = look_and_listen(info, tools, progress, warnings)
+    return verdict(os.fspath(path), seen, options, tools, warnings)
+
+
+def verdict(
+    path: str, seen: "Seen", options: DetectOptions, tools: Tools, warnings: list[str]
+) -> SyncReport:
+    """The report on what `look_and_listen` made of a file."""
+    from avsync.judge import judge
+
+    judged = judge(
+        path, seen, tools.calibration, options.max_offset_seconds, options.upstream_scoring
     )
     return replace(
-        verdict,
+        judged,
         detector=tools.finder.name if tools.finder else "given crop",
         weights=tools.weights.name,
         warnings=tuple(warnings),
@@ -178,7 +183,7 @@ def _require_opencv() -> None:
         ) from error
 
 
-def _look_and_listen(
+def look_and_listen(
     info: "MediaInfo", tools: Tools, progress: Progress, warnings: list[str]
 ) -> "Seen":
     """Embed every face track and the whole sound."""

@@ -6,6 +6,7 @@
     +-- WeightsError            a weights file is absent, damaged, or of another program
     +-- DownloadError           a file could not be fetched, or its checksum is wrong
     +-- FacesError              the face finder asked for cannot be used
+    +-- OutputError             a file cannot be written, or may not be overwritten
     +-- DataError               training data that cannot be used
     +-- WorkersError            processes or machines that measure files cannot be had
     +-- OutputError             the report cannot be written or gone on with
@@ -41,16 +42,16 @@ class FacesError(AvsyncError):
     """A face finder cannot be used."""
 
 
+class OutputError(AvsyncError):
+    """A file or report cannot be written, or writing it would destroy another."""
+
+
 class DataError(AvsyncError):
     """Training data cannot be used."""
 
 
 class WorkersError(AvsyncError):
     """Processes or machines that measure files cannot be had."""
-
-
-class OutputError(AvsyncError):
-    """A report cannot be written or gone on with."""
 
 
 class InterruptError(AvsyncError):

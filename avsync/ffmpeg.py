@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from threading import Thread
 from typing import IO, Any
@@ -133,6 +133,64 @@ def read_chunks(
         raise MediaError(f"{os.fspath(path)}: ffmpeg cannot decode it: {last_words(tail)}")
     if tail and warnings is not None:
         warnings.append(f"damaged in part: {last_words(tail)}")
+
+
+def write_file(
+    arguments: Sequence[str], path: str | os.PathLike[str], on_progress: Callable[[float], None]
+) -> None:
+    """Run ffmpeg on arguments that end with the file to write; `on_progress` gets seconds written.
+
+    Raises MediaError, which names `path`, where it fails. The process ends with this call, also
+    when that is interrupted.
+    """
+    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error"]
+    process = subprocess.Popen(
+        [*argv, "-nostats", "-progress", "pipe:1", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    tail: deque[str] = deque(maxlen=LAST_WORDS)
+    listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
+    listener.start()
+    try:
+        for line in process.stdout:
+            if found := re.match(rb"out_time_us=(\d+)", line):
+                on_progress(int(found[1]) / 1e6)
+        status = process.wait()
+    finally:
+        process.kill()
+        process.wait()
+        listener.join()
+        process.stdout.close()
+        process.stderr.close()
+    if status:
+        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(tail)}")
+
+
+def encoders() -> frozenset[str]:
+    """Names of the sound encoders of this ffmpeg, without those that it calls experimental."""
+    done = subprocess.run(
+        [find_ffmpeg(), "-hide_banner", "-encoders"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    return frozenset(re.findall(r"^ A..[^X]\S\S (\w+)", done.stdout, re.MULTILINE))
+
+
+def packets(
+    path: str | os.PathLike[str], index: int, seconds: float
+) -> Iterator[tuple[float, int]]:
+    """(end in seconds, bytes) of the packets in the first seconds of a stream."""
+    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-i", input_url(path)]
+    argv += ["-map", f"0:{index}", "-c", "copy", "-t", str(seconds), "-f", "framecrc", "pipe:"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    base = re.search(r"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
+    for found in re.finditer(r"^0, *-?\w+, *(-?\d+), *(\d+), *(\d+),", done.stdout, re.MULTILINE):
+        assert base
+        yield (int(found[1]) + int(found[2])) * int(base[1]) / int(base[2]), int(found[3])
 
 
 def last_words(lines: deque[str] | list[str]) -> str:

@@ -50,7 +50,7 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """The first sound track."""
+    """The sound track that is heard."""
 
     index: int  # of the stream in the container
 
@@ -95,10 +95,11 @@ def files_below(folder: str | os.PathLike[str], globs: Sequence[str] = ()) -> li
     )
 
 
-def probe(path: str | os.PathLike[str]) -> MediaInfo:
+def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
     """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
 
-    Raises MediaError where the file is missing, not a file, or not media.
+    `audio_track` counts from 1. Raises MediaError where the file is missing, not a file, or not
+    media.
     """
     path = Path(path)
     if not path.exists():
@@ -108,10 +109,11 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path}: permission denied; make it readable")
     text = ffmpeg.banner(path)
-    video, audio, has_cover_art = None, None, False
+    video, audio, has_cover_art, tracks = None, None, False, 0
     for index, kind, rest in _streams(text):
-        if kind == "Audio" and audio is None:
-            audio = AudioStream(index)
+        if kind == "Audio":
+            tracks += 1
+            audio = AudioStream(index) if tracks == audio_track else audio
         elif kind == "Video" and "(attached pic)" in rest:
             has_cover_art = True
         elif kind == "Video" and video is None:

@@ -20,7 +20,7 @@ def test_every_command_is_explained(name: str) -> None:
     assert COMMANDS[name].help
 
 
-@pytest.mark.parametrize("name", ["detect", "prepare", "train", "evaluate"])
+@pytest.mark.parametrize("name", ["detect", "fix", "prepare", "train", "evaluate"])
 def test_every_option_is_explained(name: str) -> None:
     section = README.split(f"### `avsync {name}`\n")[1].split("\n##")[0]
     for parameter in COMMANDS[name].params:
@@ -31,6 +31,7 @@ def test_every_option_is_explained(name: str) -> None:
 
 def test_no_option_is_invented() -> None:
     known = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
+    known |= {o for command in COMMANDS.values() for p in command.params for o in p.secondary_opts}
     known |= {"--version", "--install-completion", "--nproc-per-node"}  # the last: torchrun's
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
 

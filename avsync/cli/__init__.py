@@ -17,6 +17,7 @@ from avsync.cli import weights
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
+from avsync.cli.fixing import fix
 from avsync.cli.training import prepare, train
 from avsync.console import Exit
 from avsync.errors import AvsyncError, InterruptError, UsageError
@@ -47,6 +48,7 @@ app = typer.Typer(
     help="Find by how many milliseconds the sound of a talking-face video is out of step.",
 )
 app.command()(detect)
+app.command()(fix)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)

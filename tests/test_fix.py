@@ -1,0 +1,287 @@
+"""detect -> fix -> detect with the real command: right, proven, and nothing harmed."""
+
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from talking_face import write_talking_face
+from timeline import packet_sums, run
+
+from avsync.detect import DetectOptions, Tools, open_tools
+from avsync.errors import MediaError, OutputError
+from avsync.fix import FixOptions, fix
+from avsync.inventory import Inventory
+from avsync.remux import Cure, Wishes
+from avsync.report import Tolerance
+from avsync.safe_output import safe_output
+from avsync.writing import Planner
+
+HOG = DetectOptions(faces="hog")
+LATE_MS = 240.0
+
+
+@pytest.fixture(scope="module")
+def tools() -> Tools:
+    """Weights and face finder, loaded once."""
+    return open_tools(HOG)
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A talking face whose sound is 240 ms late."""
+    path = tmp_path_factory.mktemp("late") / "a talking, 'late' face.mp4"
+    write_talking_face(path, seconds=6.0, sound_early_ms=-LATE_MS, size=(320, 180))
+    return path
+
+
+def hidden(folder: Path) -> list[str]:
+    """Names of what a run left behind."""
+    return [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_the_command_puts_it_right_and_proves_it(
+    avsync: Command, late: Path, tmp_path: Path
+) -> None:
+    before, out = late.read_bytes(), tmp_path / "right.mp4"
+    done = avsync("fix", late, "-o", out, "--faces", "hog")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "before: sound is 2" in done.stdout and "ms late" in done.stdout
+    assert f"written: {out} (nothing encoded again)" in done.stdout
+    assert "after: " in done.stdout
+    assert late.read_bytes() == before
+    assert packet_sums(out) == packet_sums(late)
+    report = json.loads(avsync("detect", out, "--json", "--faces", "hog").stdout)
+    assert abs(report["offset_ms"]) <= 20
+    assert hidden(tmp_path) == []
+
+
+def test_what_is_inside_the_tolerance_is_left_alone(
+    late: Path, tools: Tools, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    wide = FixOptions(HOG, tolerance=Tolerance(500, 500))
+    report = fix(late, out, wide, tools=tools)
+    assert report.status == "in_tolerance" and report.output is None
+    assert not out.exists()
+    copying = FixOptions(HOG, tolerance=Tolerance(500, 500), always_write=True)
+    assert fix(late, out, copying, tools=tools).output == str(out)
+    assert out.read_bytes() == late.read_bytes()
+
+
+def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    run("-i", late, "-af", "areverse", other)
+    silence = ("-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono")
+    copy = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-shortest")
+    run("-i", late, *silence, *copy, tmp_path / "silent.mp4")
+    run("-i", late, "-i", other, *copy, tmp_path / "wrong speech.mp4")
+    grey = ("-f", "lavfi", "-i", "color=gray:s=160x120:r=25")
+    run(*grey, "-i", late, "-map", "0:v", "-map", "1:a", "-t", "4", tmp_path / "no face.mp4")
+    other.unlink()
+    names = sorted(os.listdir(tmp_path))
+    done = avsync("fix", tmp_path, "-o", tmp_path / "out", "--json", "--faces", "hog")
+    assert done.returncode == 3, done.stderr
+    reports = {Path(r["path"]).name: r for r in json.loads(done.stdout)}
+    assert sorted(reports) == names
+    assert {r["status"] for r in reports.values()} == {"undetermined"}
+    assert "silent" in reports["silent.mp4"]["reasons"][0]
+    assert "no face" in reports["no face.mp4"]["reasons"][0]
+    assert not any(Path(tmp_path / "out").glob("**/*")) and hidden(tmp_path) == []
+
+
+def test_a_bad_result_never_lands(
+    monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
+) -> None:
+    chain = importlib.import_module("avsync.fix")  # the package has a function of that name
+    honest = chain.planner_for
+
+    def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
+        return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), wishes)
+
+    monkeypatch.setattr(chain, "planner_for", crooked)
+    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
+    assert report.status == "unproven" and report.output is None
+    assert "measured after the fix, sound is" in report.reasons[0]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_dry_run_prints_what_can_be_pasted(avsync: Command, late: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o'ut put.mp4"
+    done = avsync("fix", late, "-o", out, "--offset", "-240", "--dry-run")
+    assert done.returncode == 0 and os.listdir(tmp_path) == []
+    subprocess.run(["bash", "-c", done.stdout], check=True, capture_output=True)
+    assert packet_sums(out) == packet_sums(late)
+
+
+def test_a_list_and_a_folder_each_to_its_place(avsync: Command, late: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "in" / "out"
+    for name in ("a/one.mp4", "b/one.mp4"):
+        (source / name).parent.mkdir(parents=True)
+        shutil.copyfile(late, source / name)
+    done = avsync("fix", source, "-o", out, "--offset", "-240", "--jsonl", "--faces", "hog")
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["status"] for r in reports] == ["fixed", "fixed"], done.stderr
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.mp4")) == ["a/one.mp4", "b/one.mp4"]
+    # From a list, two would fall on the same name: the second is refused, the first is written.
+    listing = "".join(f"{source / name}\n" for name in ("a/one.mp4", "b/one.mp4", "absent.mp4"))
+    flat = tmp_path / "flat"
+    done = avsync("fix", "-", "-o", flat, "--offset", "-240", "--dry-run", "--json", input=listing)
+    assert done.returncode == 1
+    assert [r["status"] for r in json.loads(done.stdout)] == ["planned", "error", "error"]
+    assert "is written for" in done.stderr and "no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hardlink", "exists", "folder"])
+def test_nothing_is_overwritten(late: Path, tools: Tools, tmp_path: Path, how: str) -> None:
+    source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    shutil.copyfile(late, source)
+    if how == "itself":
+        out = source
+    elif how == "symlink":
+        out.symlink_to(source)
+    elif how == "hardlink":
+        os.link(source, out)
+    elif how == "exists":
+        out.write_text("precious")
+    else:
+        out.mkdir()
+    options = FixOptions(HOG, offset_ms=-LATE_MS, force=how != "exists")
+    says = {"exists": "--force", "folder": "is a folder"}.get(how, "is the input itself")
+    with pytest.raises(OutputError, match=says):
+        fix(source, out, options, tools=tools)
+    assert source.read_bytes() == late.read_bytes()
+    assert how != "exists" or out.read_text() == "precious"
+
+
+def test_force_replaces_and_permissions_are_kept(late: Path, tools: Tools, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    shutil.copyfile(late, source)
+    source.chmod(0o640)
+    options = FixOptions(HOG, offset_ms=-LATE_MS, force=True)
+    fix(source, out, options, tools=tools)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+    out.chmod(0o600)
+    fix(source, out, options, tools=tools)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert abs(out.stat().st_mtime - time.time()) < 60
+
+
+def test_another_process_cannot_take_a_live_draft(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.write_bytes(b"x")
+    with safe_output(source, tmp_path / "one", False, 1) as first:
+        first.path.write_bytes(b"first")
+        stale = tmp_path / ".avsync-0123456789ab-dead.mp4"
+        stale.write_bytes(b"left by a dead run")
+        other = tmp_path / ".avsync-not-ours.mp4"
+        other.write_bytes(b"not ours")
+        with safe_output(source, tmp_path / "two", False, 1):
+            assert first.path.exists() and other.exists() and not stale.exists()
+        first.publish()
+    assert sorted(os.listdir(tmp_path)) == [".avsync-not-ours.mp4", "in", "one"]
+
+
+def test_a_full_disk_is_said_before_it_is_full(
+    monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(OutputError, match="make room"):
+        fix(late, tmp_path / "out.mp4", FixOptions(HOG, offset_ms=1.0), tools=tools)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(argv, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, small_disk: Path, tools: Tools, big: Path
+) -> None:
+    (small_disk / "precious").write_text("precious")
+    with pytest.raises(OutputError, match="make room"):
+        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools)
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)  # as if others filled it
+    with pytest.raises(MediaError, match="No space left on device"):
+        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools)
+    assert os.listdir(small_disk) == ["precious"]
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 60 MB without a face: writing takes long enough to be killed in the middle."""
+    path = tmp_path_factory.mktemp("big") / "big.mkv"
+    noise = ("-f", "lavfi", "-i", "nullsrc=s=320x240:r=25,geq=random(1)*255:128:128")
+    tone = ("-f", "lavfi", "-i", "sine=frequency=300")
+    run(*noise, *tone, "-t", "4", "-c:v", "rawvideo", "-c:a", "pcm_s16le", path)
+    many = path.with_name("many.mkv")
+    run("-stream_loop", "4", "-i", path, "-c", "copy", many)
+    return many
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(big: Path, tmp_path: Path) -> None:
+    before, out = packet_sums(big), tmp_path / "out.mkv"
+    code = (
+        "import sys; from pathlib import Path; from avsync.fix import *\n"
+        "from avsync.remux import Cure\nfrom avsync.inventory import take_inventory\n"
+        "source, target = map(Path, sys.argv[1:])\n"
+        "inventory = take_inventory(source)\n"
+        "planner = planner_for(inventory, target, Cure(500), Wishes())\n"
+        "print('begun', flush=True)\n"
+        "with safe_output(source, target, False, 1) as draft:\n"
+        "    write(planner, inventory, draft.path, target)\n"
+        "    draft.publish()\n"
+    )
+    argv = [sys.executable, "-c", code, str(big), str(out)]
+    chance, outcomes = random.Random(7), []
+    for _ in range(10):
+        out.unlink(missing_ok=True)
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+            assert process.stdout and process.stdout.readline() == b"begun\n"
+            time.sleep(chance.uniform(0, 0.6))
+            process.send_signal(signal.SIGKILL)
+        outcomes.append(out.exists())
+        assert not out.exists() or packet_sums(out) == before
+    out.unlink(missing_ok=True)
+    assert not all(outcomes), "never killed in the middle"
+    subprocess.run(argv, check=True, capture_output=True)
+    assert os.listdir(tmp_path) == ["out.mkv"]
+    assert packet_sums(out) == packet_sums(big) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_cleans_up(big: Path, tmp_path: Path, number: int) -> None:
+    argv = [sys.executable, "-m", "avsync", "fix", str(big), "-o", str(tmp_path / "out.mkv")]
+    argv += ["--offset", "500", "--faces", "hog"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not hidden(tmp_path):
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode not in (0, None)
+    assert b"Traceback" not in said
+    assert os.listdir(tmp_path) == []
