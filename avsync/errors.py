@@ -6,10 +6,9 @@
     +-- WeightsError            a weights file is absent, damaged, or of another program
     +-- DownloadError           a file could not be fetched, or its checksum is wrong
     +-- FacesError              the face finder asked for cannot be used
-    +-- OutputError             a file cannot be written, or may not be overwritten
+    +-- OutputError             a file or report cannot be written, or may not be overwritten
     +-- DataError               training data that cannot be used
     +-- WorkersError            processes or machines that measure files cannot be had
-    +-- OutputError             the report cannot be written or gone on with
     +-- InterruptError          a signal, or the end of who reads the output, ended the run
     +-- UsageError              options that contradict each other (exit status 2)
 
