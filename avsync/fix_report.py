@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from avsync.report import SyncReport
+from avsync.report import SyncReport, confidence_in_words
 from avsync.timebase import offset_in_words
 
 FixStatus = Literal["fixed", "in_tolerance", "planned", "undetermined", "unproven", "error"]
@@ -61,7 +61,7 @@ class FixReport:
             words += f"more {which}"
         sure = self.before.confidence if self.before else None
         said = "before" if self.before else "given"
-        return [f"{said}: {words}" + (f"   confidence {100 * sure:.0f} %" if sure else "")]
+        return [f"{said}: {words}" + (f"   confidence {confidence_in_words(sure)}" if sure else "")]
 
     def _done(self) -> list[str]:
         why = "; ".join(self.reasons)
@@ -77,8 +77,6 @@ class FixReport:
         how = {"copy": "nothing encoded again", "encode": "sound encoded again"}
         lines = [f"written: {self.output} ({how.get(self.method or '', 'sound resampled')})"]
         if self.after and self.after.offset_ms is not None:
-            sure = 100 * (self.after.confidence or 0)
-            lines.append(
-                f"after:  {offset_in_words(self.after.offset_ms)}   confidence {sure:.0f} %"
-            )
+            sure = confidence_in_words(self.after.confidence or 0)
+            lines.append(f"after:  {offset_in_words(self.after.offset_ms)}   confidence {sure}")
         return lines

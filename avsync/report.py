@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -109,10 +111,13 @@ class SyncReport:
                 f"AV offset {u.offset_frames} frames"
             )
         if self.offset_ms is not None and abs(round(self.offset_ms)) > 0:
-            how = "later" if self.offset_ms > 0 else "earlier"
-            lines.append(f"{margin}put it right: play the sound {abs(self.offset_ms):.0f} ms {how}")
+            lines.append(f"{margin}put it right: {self._cure()}")
         lines += [f"{margin}note: {warning}" for warning in self.warnings]
         return "\n".join(lines)
+
+    def _cure(self) -> str:
+        stem, suffix = os.path.splitext(self.path)
+        return shlex.join(["avsync", "fix", self.path, "-o", f"{stem}.synced{suffix}"])
 
     def _headline(self) -> str:
         if self.offset_ms is None or self.confidence is None:
@@ -120,7 +125,7 @@ class SyncReport:
         frames = abs(offset_frames(self.offset_ms))
         return (
             f"{offset_in_words(self.offset_ms)}, {frames:.1f} frames   "
-            f"confidence {100 * self.confidence:.0f} %   +-{self.uncertainty_ms:.0f} ms"
+            f"confidence {confidence_in_words(self.confidence)}   +-{self.uncertainty_ms:.0f} ms"
         )
 
     def _basis(self) -> str:
@@ -152,6 +157,11 @@ COLUMNS = (
     "detector",
     "weights",
 )
+
+
+def confidence_in_words(confidence: float) -> str:
+    """A percentage; nothing that is estimated is certain."""
+    return "over 99 %" if confidence > 0.99 else f"{100 * confidence:.0f} %"
 
 
 def csv_line(values: tuple[Any, ...]) -> str:

@@ -14,6 +14,7 @@ from avsync.report import (
     Tolerance,
     TrackSummary,
     UpstreamScores,
+    confidence_in_words,
     csv_line,
     to_row,
 )
@@ -57,7 +58,7 @@ def test_text_says_how_sure_and_on_what_ground() -> None:
         "+-8 ms",
         "61.0 s of speech on one face",
         "default weights, YuNet faces",
-        "play the sound 120 ms earlier",
+        "avsync fix 'talk, one.mp4' -o 'talk, one.synced.mp4'",
     ):
         assert words in text
 
@@ -72,9 +73,16 @@ def test_text_counts_the_tracks_that_matter() -> None:
     assert "on 100 face tracks" in report.to_text()
 
 
-def test_text_of_an_early_sound_says_to_play_it_later() -> None:
-    report = SyncReport("a.mp4", "ok", 80.0, confidence=0.9, uncertainty_ms=5.0)
-    assert "play the sound 80 ms later" in report.to_text()
+def test_what_is_in_step_needs_no_cure() -> None:
+    report = SyncReport("a.mp4", "ok", 0.3, confidence=0.9, uncertainty_ms=5.0)
+    assert "avsync fix" not in report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"), [(1.0, "over 99 %"), (0.98, "98 %"), (0.5, "50 %")]
+)
+def test_nothing_is_certain(confidence: float, words: str) -> None:
+    assert confidence_in_words(confidence) == words
 
 
 def test_text_of_an_undetermined_file_names_the_reason_and_no_offset() -> None:
