@@ -107,7 +107,6 @@ def connect(
         ray = _import_ray(alone=address is None)
         # Where a machine is lost, Ray tells stdout of it, among the answers.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        stack.callback(ray.shutdown)
         try:
             _start_or_join(ray, address, jobs, stack)
         except (OSError, RuntimeError, ValueError) as error:
@@ -186,16 +185,19 @@ def _start_or_join(ray: Any, address: str | None, jobs: int, stack: ExitStack) -
         host, _, port = address.rpartition(":")
         if port.isdigit() and "/" not in host:  # Ray itself would take a minute to give it up
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        stack.callback(ray.shutdown)
         ray.init(address=address, **quiet)
         return
     # Sockets are made below this folder, and their paths may have a hundred letters.
     short = "/tmp" if os.path.isdir("/tmp") else None
     folder = tempfile.TemporaryDirectory(prefix="avsync-", dir=short, ignore_cleanup_errors=True)
+    place = stack.enter_context(folder)
+    stack.callback(ray.shutdown)  # before the folder goes
     ray.init(
         address="local",
         num_cpus=jobs,
         include_dashboard=False,
         object_store_memory=STORE_BYTES,
-        _temp_dir=stack.enter_context(folder),
+        _temp_dir=place,
         **quiet,
     )

@@ -203,6 +203,7 @@ def _bars(quiet: bool) -> Iterator[Any]:
         "left",
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else answers would be shown and not written
     ) as bars:
         yield bars
 

@@ -23,9 +23,9 @@ BROKEN = 20
 
 @pytest.fixture(scope="module")
 def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small talking face of 3 s."""
+    """A small talking face, large enough for HOG."""
     path = tmp_path_factory.mktemp("face") / "face.mp4"
-    write_talking_face(path, seconds=3.0, sound_early_ms=-120.0, size=(320, 180))
+    write_talking_face(path, seconds=2.4, sound_early_ms=-120.0, size=(416, 234))
     return path
 
 
@@ -114,7 +114,7 @@ def test_every_file_of_a_nasty_folder_has_one_line(
 def test_answers_do_not_depend_on_how_many_run_at_once(avsync: Command, tmp_path: Path) -> None:
     for early_ms in (-120.0, 0.0, 200.0):
         path = tmp_path / f"{early_ms}.mp4"
-        write_talking_face(path, seconds=3.0, sound_early_ms=early_ms, size=(320, 180))
+        write_talking_face(path, seconds=2.4, sound_early_ms=early_ms, size=(416, 234))
     names = sorted(tmp_path.iterdir())
     apart = [fields_of([avsync("detect", name, "--jsonl", *HOG).stdout])[0] for name in names]
     assert {report["status"] for report in apart} == {"ok"}

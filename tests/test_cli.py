@@ -72,7 +72,7 @@ def test_a_shell_loop_sees_every_file(avsync: Command, late: Path, tmp_path: Pat
 
 def test_a_list_on_stdin_a_line_for_each(avsync: Command, late: Path, tmp_path: Path) -> None:
     absent = tmp_path / "absent.mp4"
-    done = avsync("detect", "-", "--jsonl", input=f"{late}\n{absent}\n{late}\n")
+    done = avsync("detect", "-", "--jsonl", "--ordered", input=f"{late}\n{absent}\n{late}\n")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["status"] for line in lines] == ["ok", "error", "ok"]
     assert done.returncode == 1

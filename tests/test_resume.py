@@ -133,7 +133,7 @@ def test_two_runs_do_not_write_the_same_report(file: Path) -> None:
 def test_a_killed_run_is_gone_on_with(avsync: Command, tmp_path: Path) -> None:
     folder, file = tmp_path / "faces", tmp_path / "report.jsonl"
     folder.mkdir()
-    write_talking_face(folder / "00.mp4", seconds=3.0, sound_early_ms=-120.0, size=(320, 180))
+    write_talking_face(folder / "00.mp4", seconds=2.4, sound_early_ms=-120.0, size=(416, 234))
     for number in range(1, 12):
         shutil.copy(folder / "00.mp4", folder / f"{number:02}.mp4")
     command = ("detect", folder, "--resume", file, "--jobs", "2", *HOG)

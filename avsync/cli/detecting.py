@@ -62,7 +62,7 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(max_offset, faces, cropped, weights, upstream_scoring, device)
-    how = BatchOptions(jobs, timeout, ordered, engine, ray_address)
+    how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     form = opt.form(as_json, as_jsonl, as_csv, resume)
     wanted = Filter(min_confidence, max_abs_offset)
     if resume and wanted.asks:
