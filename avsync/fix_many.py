@@ -64,4 +64,4 @@ def fix_all(
 
 
 def _is_temporary(path: str) -> bool:
-    return TEMPORARY.fullmatch(Path(path).name) is not None
+    return TEMPORARY.fullmatch(Path(path).parent.name) is not None
