@@ -150,21 +150,22 @@ def write_file(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert process.stdout and process.stderr
     tail: deque[str] = deque(maxlen=LAST_WORDS)
-    listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
-    listener.start()
     try:
+        assert process.stdout and process.stderr
+        listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
+        listener.start()
         for line in process.stdout:
             if found := re.match(rb"out_time_us=(\d+)", line):
                 on_progress(int(found[1]) / 1e6)
         status = process.wait()
+        listener.join()
     finally:
         process.kill()
         process.wait()
-        listener.join()
-        process.stdout.close()
-        process.stderr.close()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
     if status:
         raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(tail)}")
 

@@ -35,6 +35,7 @@ from avsync.safe_output import check_target, safe_output
 from avsync.timebase import FRAME_MS, offset_in_words
 from avsync.writing import Planner, write
 
+MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.5
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
 
@@ -99,12 +100,12 @@ def fix(
         measured = _measure(source, source, options, tools, progress)
         before = measured.report
         report = replace(report, offset_ms=before.offset_ms, before=before)
-        if before.offset_ms is None:
-            return replace(report, status="undetermined", reasons=before.reasons)
+        if reasons := _why_not(before):
+            return replace(report, status="undetermined", reasons=reasons)
         report = replace(report, drift_ppm=measured.drift_ppm)
         if measured.is_inside(options.tolerance):
             return _leave_alone(report, source, target, options)
-        cure = Cure(before.offset_ms, measured.stretch)
+        cure = Cure(before.offset_ms or 0.0, measured.stretch)
     planner = planner_for(inventory, target, cure, options.wishes)
     planned = planner(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
@@ -135,6 +136,20 @@ def _measure(
     stretch = find_stretch(seen, listening.max_offset_seconds) if options.drift else 1.0
     report = verdict(os.fspath(name), stretched(seen, stretch), listening, tools, warnings)
     return _Measured(report, stretch)
+
+
+def _why_not(before: SyncReport) -> tuple[str, ...]:
+    """Why nothing can be done about a file; empty: it can."""
+    if before.offset_ms is None:
+        return before.reasons
+    sure = before.confidence or 0.0
+    if sure >= MIN_CONFIDENCE:
+        return ()
+    return (
+        f"{offset_in_words(before.offset_ms)}, but with confidence {100 * sure:.0f} % only, "
+        f"{100 * MIN_CONFIDENCE:.0f} are asked for: see yourself, then give "
+        f"--offset {before.offset_ms:.0f}",
+    )
 
 
 def _leave_alone(report: FixReport, source: Path, target: Path, options: FixOptions) -> FixReport:

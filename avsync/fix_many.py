@@ -1,11 +1,12 @@
 """Many files to put right: each gets a place of its own; one failure stops nothing."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from avsync.batch import find_media
-from avsync.detect import open_tools
+from avsync.detect import Tools, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, OutputError, UsageError
 from avsync.fix import FixOptions, fix
@@ -49,9 +50,9 @@ def fix_all(
 ) -> Iterator[FixReport]:
     """A report for each pair, as soon as it is known; what fails gets status `error`.
 
-    Weights and face finder are loaded once. Raises AvsyncError where they cannot be.
+    Weights and face finder are loaded once. Raises AvsyncError where they cannot be and are needed.
     """
-    tools = None if options.offset_ms is not None else open_tools(options.detect, progress)
+    tools = _tools(options, progress)
     taken: dict[Path, str] = {}
     for path, target in pairs:
         try:
@@ -63,5 +64,16 @@ def fix_all(
             yield FixReport(path, None, "error", reasons=(str(error),))
 
 
+def _tools(options: FixOptions, progress: Progress) -> Tools | None:
+    """Where the offset is given they only serve to measure the result, and may be missing."""
+    if options.offset_ms is None:
+        return open_tools(options.detect, progress)
+    if options.dry_run:
+        return None
+    with contextlib.suppress(AvsyncError):
+        return open_tools(options.detect, progress)
+    return None
+
+
 def _is_temporary(path: str) -> bool:
-    return TEMPORARY.fullmatch(Path(path).name) is not None
+    return TEMPORARY.fullmatch(Path(path).parent.name) is not None

@@ -87,8 +87,10 @@ def must_reencode(suffix: str, cure: Cure, wishes: Wishes) -> str | None:
 
 
 def moved_streams(inventory: Inventory, wishes: Wishes) -> list[Stream]:
-    """The sound tracks that move. Raises MediaError where the one asked for is not there."""
+    """The sound tracks that move. Raises MediaError where there is none, or not that one."""
     tracks = inventory.of_kind("Audio")
+    if not tracks:
+        raise MediaError(f"{inventory.path}: no audio stream; there is nothing to move")
     if wishes.audio_track is None:
         return tracks
     if not 1 <= wishes.audio_track <= len(tracks):

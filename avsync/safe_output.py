@@ -1,7 +1,8 @@
 """Write a file whole or not at all: beside its target, flushed to the disk, then renamed.
 
-A temporary file is locked as long as the run that writes it lives. One that can be locked was left
-by a run that was killed, and is removed by the next run that writes into that folder.
+It is written in a folder of its own, which is locked as long as the run that writes it lives. One
+that can be locked was left by a run that was killed, and is removed by the next run that writes
+beside it. Without its folder, an ffmpeg that outlives its run by a moment cannot create anything.
 """
 
 import contextlib
@@ -17,8 +18,7 @@ from pathlib import Path
 
 from avsync.errors import OutputError
 
-TEMPORARY = re.compile(r"\.avsync-[0-9a-f]{12}-.*", re.DOTALL)
-LONGEST_NAME = 255  # bytes, on the usual file systems
+TEMPORARY = re.compile(r"\.avsync-[0-9a-f]{12}")
 RESERVE_BYTES = 1 << 20  # what a container may grow by
 
 
@@ -71,14 +71,17 @@ def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Ite
     if free < size_bytes + RESERVE_BYTES:
         need, have = _megabytes(size_bytes + RESERVE_BYTES), _megabytes(free)
         raise OutputError(f"{target}: needs {need}, {have} are free; make room, or write elsewhere")
-    handle, temporary = _create(target)
+    # The name comes first, so that a signal at any moment finds it here to be removed.
+    handle, temporary = -1, folder / f".avsync-{secrets.token_hex(6)}"
     try:
-        yield Draft(temporary, source, target, force)
+        handle = _create(temporary)
+        yield Draft(temporary / target.name, source, target, force)
     except OSError as error:
         raise OutputError(f"{target}: cannot write it: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
-        os.close(handle)
+        shutil.rmtree(temporary, ignore_errors=True)
+        if handle >= 0:
+            os.close(handle)
 
 
 def check_target(source: Path, target: Path, force: bool) -> None:
@@ -92,45 +95,37 @@ def check_target(source: Path, target: Path, force: bool) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove temporary files in a folder whose runs have died."""
+    """Remove the temporary folders in a folder whose runs have died."""
     if sys.platform == "win32":
         return  # no locks of this kind
     import fcntl
 
     for entry in list(folder.iterdir()):
-        if not TEMPORARY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_file():
+        if not TEMPORARY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
             continue
         with contextlib.suppress(OSError):  # somebody else's, or still being written
-            handle = os.open(entry, os.O_RDWR)
+            handle = os.open(entry, os.O_RDONLY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                entry.unlink(missing_ok=True)
+                shutil.rmtree(entry, ignore_errors=True)
             finally:
                 os.close(handle)
 
 
-def _create(target: Path) -> tuple[int, Path]:
-    """A new, locked file beside the target, with its suffix, which tells ffmpeg the container."""
+def _create(temporary: Path) -> int:
+    """Create a folder and lock it; returns its handle, -1 where folders have none."""
     while True:
-        head = f".avsync-{secrets.token_hex(6)}-"
-        room = LONGEST_NAME - len(head.encode())
-        name = os.fsdecode(os.fsencode(target.name)[-room:])
-        temporary = target.parent / f"{head}{name}"
-        try:
-            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise OutputError(f"{target}: cannot write there: {error.strerror}") from error
+        temporary.mkdir(mode=0o700)
+        if sys.platform == "win32":
+            return -1
+        handle = os.open(temporary, os.O_RDONLY)
         if _lock(handle, temporary):
-            return handle, temporary
+            return handle
         os.close(handle)
 
 
 def _lock(handle: int, temporary: Path) -> bool:
-    """Lock a new file; false where another run took it for a stale one before it was locked."""
-    if sys.platform == "win32":
-        return True
+    """Lock a new folder; false where another run took it for stale before it was locked."""
     import fcntl
 
     with contextlib.suppress(OSError):  # a file system without locks: nothing there is ever stale

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from timeline import H264, make_clicks
+from timeline import EVENTS, H264, make_clicks
 
 from avsync.fix import planner_for
 from avsync.inventory import take_inventory
@@ -27,12 +27,13 @@ FLAGS = (
 # The sound goes through Web Audio, whose samples are looked at as they pass; the picture is looked
 # at whenever a new frame is shown. Both are put on the clock of performance.now().
 PAGE = """<!doctype html><body><video id=v src="FILE" width=160 height=120></video><script>
-const v = document.getElementById("v"), clicks = [], flashes = [];
+const v = document.getElementById("v"), clicks = [], flashes = [], frames = [];
 const pen = Object.assign(document.createElement("canvas"), {width: 8, height: 8}).getContext("2d");
 let lit = false, last = 0;
 function look(now, frame) {
   pen.drawImage(v, 0, 0, 8, 8);
   const bright = pen.getImageData(4, 4, 1, 1).data[0] > 128;
+  frames.push([frame.mediaTime, frame.expectedDisplayTime]);
   if (bright && !lit) flashes.push([frame.mediaTime, frame.expectedDisplayTime]);
   lit = bright;
   v.requestVideoFrameCallback(look);
@@ -64,7 +65,7 @@ async function start() {
   await v.play();
 }
 const tell = what => fetch("/result", {method: "POST", body: JSON.stringify(what)});
-v.onended = () => tell({clicks, flashes});
+v.onended = () => tell({clicks, flashes, frames});
 v.onerror = () => tell({error: v.error.message});
 start();
 </script>"""
@@ -117,9 +118,13 @@ def lag_ms(path: Path, profile: Path) -> float:
     """How much later than the flashes the clicks were, by the clock on the wall."""
     result = played(path, profile)
     assert "error" not in result, result
-    clicks, flashes = (np.array(result[name])[:, 1] for name in ("clicks", "flashes"))
-    assert len(clicks) == len(flashes) == 5, result
-    return float(np.median(clicks - flashes))
+    clicks, flashes, frames = (np.array(result[name]) for name in ("clicks", "flashes", "frames"))
+    assert len(clicks) == len(EVENTS) and len(flashes) >= 2, result
+    # A busy machine drops frames: all that were shown together tell when the picture began.
+    near = np.abs(flashes[:, :1] - EVENTS).min(axis=1)
+    assert np.median(near) < 0.1, result
+    began_ms = np.median(frames[:, 1] - 1000 * frames[:, 0])
+    return float(np.median(clicks[:, 1] - 1000 * EVENTS) - began_ms)
 
 
 @pytest.mark.slow

@@ -166,6 +166,13 @@ def test_one_track_alone(rich: Path, tmp_path: Path) -> None:
         move(rich, out, Cure(1), Wishes(audio_track=3))
 
 
+def test_no_sound_to_move(clips: dict[str, Path], tmp_path: Path) -> None:
+    mute = tmp_path / "mute.mp4"
+    run("-i", clips["mp4"], "-an", "-c", "copy", mute)
+    with pytest.raises(MediaError, match=r"mute\.mp4: no audio stream"):
+        move(mute, tmp_path / "out.mp4", Cure(100))
+
+
 def test_the_index_stays_in_front(rich_mp4: Path, clips: dict[str, Path], tmp_path: Path) -> None:
     for source, is_first in ((rich_mp4, True), (clips["mp4"], False)):
         out = tmp_path / "out.mp4"

@@ -20,52 +20,57 @@ from avsync.report import Tolerance
 STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
 
 
+Inputs = Annotated[
+    list[str], typer.Argument(help="Videos, folders of videos, or - for a list on stdin.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="File, or folder for several.")]
+Offset = Annotated[
+    float | None, typer.Option(help="Delay the sound by so many ms; do not measure before.")
+]
+Track = Annotated[
+    int | None, typer.Option(help="Measure and move this track alone; 1 is the first.")
+]
+Reencode = Annotated[
+    bool, typer.Option("--reencode-audio", help="For players that ignore start times.")
+]
+Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")]
+Pitch = Annotated[bool, typer.Option("--keep-pitch", help="Cure drift without a change of pitch.")]
+Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
+Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object; a list for several.")]
+AsJsonl = Annotated[bool, typer.Option("--jsonl", help="A JSON object a line, as known.")]
+Range = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
+Faces = Annotated[str, typer.Option(help="Face detector, as in detect.")]
+Cropped = Annotated[
+    bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
+]
+WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
 def fix(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Videos, folders of videos, or - for a list on stdin.")
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="File to write, or folder for several.")
-    ],
-    offset: Annotated[
-        float | None, typer.Option(help="Delay the sound by so many ms; do not measure before.")
-    ] = None,
-    audio_track: Annotated[
-        int | None, typer.Option(help="Measure and move this track alone; 1 is the first.")
-    ] = None,
-    reencode_audio: Annotated[
-        bool, typer.Option("--reencode-audio", help="For players that ignore start times.")
-    ] = False,
-    drift: Annotated[bool, typer.Option(help="Also look for sound that runs away.")] = True,
-    keep_pitch: Annotated[
-        bool, typer.Option("--keep-pitch", help="Cure drift without a change of pitch.")
-    ] = False,
-    tolerance: Annotated[
-        str, typer.Option(help="Leave alone what is inside: as in detect.")
-    ] = "ebu-r37",
-    always_write: Annotated[
-        bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; a list for several.")
-    ] = False,
-    as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="A JSON object a line, as known.")
-    ] = False,
-    max_offset: Annotated[float, typer.Option(help="Search so many seconds to either side.")] = 1.0,
-    faces: Annotated[str, typer.Option(help="Face detector, as in detect.")] = "auto",
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
-    ] = False,
-    weights: Annotated[
-        str, typer.Option(help="default, syncnet_v2 or a weights file.")
-    ] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    inputs: Inputs,
+    output: Output,
+    offset: Offset = None,
+    audio_track: Track = None,
+    reencode_audio: Reencode = False,
+    drift: Drift = True,
+    keep_pitch: Pitch = False,
+    tolerance: Tolerable = "ebu-r37",
+    always_write: Always = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    as_jsonl: AsJsonl = False,
+    max_offset: Range = 1.0,
+    faces: Faces = "auto",
+    cropped: Cropped = False,
+    weights: WeightsName = "default",
+    device: Device = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Put sound and picture in step without encoding anything again, and measure the result.
 
