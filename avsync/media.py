@@ -23,6 +23,7 @@ SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
 MEDIA_NAME = re.compile(
     r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
 )
+DRAFT_PREFIX = ".avsync-"  # of folders in which files are being written: not there yet
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
@@ -89,10 +90,11 @@ def files_below(folder: str | os.PathLike[str], globs: Sequence[str] = ()) -> li
     def refuse(error: OSError) -> None:
         raise error
 
-    below = os.walk(folder, onerror=refuse)
-    return sorted(
-        path for place, _, names in below for n in names if wanted(path := Path(place, n))
-    )
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(DRAFT_PREFIX)]
+        found += [path for name in names if wanted(path := Path(place, name))]
+    return sorted(found)
 
 
 def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.errors import OutputError
+from avsync.media import DRAFT_PREFIX
 
-TEMPORARY = re.compile(r"\.avsync-[0-9a-f]{12}")
+TEMPORARY = re.compile(re.escape(DRAFT_PREFIX) + "[0-9a-f]{12}")
 RESERVE_BYTES = 1 << 20  # what a container may grow by
 
 
@@ -72,7 +73,7 @@ def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Ite
         need, have = _megabytes(size_bytes + RESERVE_BYTES), _megabytes(free)
         raise OutputError(f"{target}: needs {need}, {have} are free; make room, or write elsewhere")
     # The name comes first, so that a signal at any moment finds it here to be removed.
-    handle, temporary = -1, folder / f".avsync-{secrets.token_hex(6)}"
+    handle, temporary = -1, folder / f"{DRAFT_PREFIX}{secrets.token_hex(6)}"
     try:
         handle = _create(temporary)
         yield Draft(temporary / target.name, source, target, force)

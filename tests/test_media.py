@@ -492,3 +492,11 @@ def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(ToolMissingError, match="ffmpeg not found: install it"):
         ffmpeg.find_ffmpeg()
+
+
+def test_drafts_are_not_there_yet(tmp_path: Path) -> None:
+    draft = tmp_path / f"{media.DRAFT_PREFIX}0123456789ab"
+    draft.mkdir()
+    for path in (tmp_path / "a.mp4", draft / "a.mp4"):
+        path.write_bytes(b"")
+    assert media.files_below(tmp_path) == [tmp_path / "a.mp4"]

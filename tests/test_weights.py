@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import syncnet_checkpoint
 import torch
+from conftest import REPOSITORY
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from avsync import weights
 from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
 from avsync.model import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, DefaultStreams
+from avsync.weights import read_header
 
 CALIBRATION = {"coefficients": [1.0, -0.5], "intercept": 0.25}
 PROVENANCE = {"data": "none: values drawn at random", "commit": "0000000"}
@@ -282,3 +284,16 @@ def test_an_interrupted_save_changes_nothing(
         weights.save(target, DEFAULT_CONFIG, tensors, {}, {})
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
     assert target.read_bytes() == b"older"
+
+
+def test_the_card_is_that_of_the_file() -> None:
+    path = weights.find("default")
+    assert sha256_of(path) in (REPOSITORY / "weights" / "README.md").read_text()
+    assert path.stat().st_size <= 20_000_000
+
+
+def test_the_shipped_weights_say_where_they_come_from() -> None:
+    header = read_header(weights.find("default"))
+    listed = (REPOSITORY / "weights" / "dev-speakers.txt").read_text().split()
+    assert set(header["provenance"]["held_out_speakers"]) <= set(listed)
+    assert header["calibration"]["expected_error"] <= 0.05

@@ -19,13 +19,16 @@ from avsync.errors import WeightsError
 from avsync.features import is_sounding, mfcc
 from avsync.model import AnyStreams
 from avsync.offset import Stretches, compare, find_offset
-from avsync.timebase import STEPS_PER_SECOND
+from avsync.timebase import FRAME_MS, STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
 from avsync.training.device import half_precision
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
+# A second of speech is measured to some 50 ms: less than two frames is no reason to correct it.
+SHORT_SECONDS = 2.0
+SHORT_AWAY_MS = 2.0 * FRAME_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +111,16 @@ def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np
     return np.asarray(audio.float().cpu().numpy())
 
 
-def decide(measured: dict[str, Any], known_ms: float) -> Verdict:
-    """Correct a clip, keep it at its known offset, or drop it."""
+def decide(measured: dict[str, Any], known_ms: float, seconds: float) -> Verdict:
+    """Correct a clip of so many seconds, keep it at its known offset, or drop it."""
     if not measured:
         return Verdict(False, "dropped: too short")
     offset_ms, confidence = measured["offset_ms"], measured["confidence"]
+    away_ms = abs(offset_ms - known_ms)
+    if confidence >= SURE and seconds < SHORT_SECONDS and away_ms < SHORT_AWAY_MS:
+        return Verdict(True, "as it is: short, near", known_ms, confidence)
     if confidence >= SURE:
         return Verdict(True, "corrected", offset_ms, confidence)
-    if abs(offset_ms - known_ms) <= NEAR_MS:
+    if away_ms <= NEAR_MS:
         return Verdict(True, "as it is: unsure, near", known_ms, confidence)
     return Verdict(False, "dropped: unsure", known_ms, confidence)

@@ -126,7 +126,11 @@ def _judge(clips: Sequence[Clip | str], judge: str, jobs: int, progress: Progres
     ]
     _in_parallel(_measure_one, work, repeat(judge), jobs, "measuring clips", progress)
     return [
-        decide(json.loads(notes[clip.prepared].read_text()), clip.source.offset_ms)
+        decide(
+            json.loads(notes[clip.prepared].read_text()),
+            clip.source.offset_ms,
+            clip.frame_count / FRAMES_PER_SECOND,
+        )
         if isinstance(clip, Clip)
         else Verdict(False, clip)
         for clip in clips
