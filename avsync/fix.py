@@ -35,7 +35,7 @@ from avsync.safe_output import check_target, safe_output
 from avsync.timebase import FRAME_MS, offset_in_words
 from avsync.writing import Planner, write
 
-MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.5
+MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.7
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
 

@@ -26,7 +26,7 @@ from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
-MIN_CONFIDENCE = 0.5
+MIN_CONFIDENCE = 0.7  # of an answer; a wrong one is worse than none
 
 
 @dataclass(frozen=True, slots=True)
