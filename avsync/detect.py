@@ -148,6 +148,7 @@ def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
     from avsync import weights
     from avsync.confidence import Calibration
     from avsync.detectors import open_finder
+    from avsync.fast import arranged
 
     notes: list[str] = []
     device = device_of(options.device)
@@ -157,6 +158,7 @@ def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
     if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
+    loaded = replace(loaded, streams=arranged(loaded.streams))
     finder = None if options.cropped else open_finder(options.faces, progress, notes)
     return Tools(loaded, Calibration.of(calibration, borrowed), finder, device, tuple(notes))
 
@@ -192,11 +194,14 @@ def look_and_listen(
     from avsync.faces import cropped_faces, follow_faces
     from avsync.features import box_of_cropped, is_sounding, mfcc
     from avsync.judge import FaceTrack, Seen
+    from avsync.sizing import side_needed
 
     video, _ = info.require_both()
-    width, height = media.decoded_size(video)
+    geometry = tools.weights.config.geometry
+    side = side_needed(info, tools.finder, geometry) if tools.finder else media.MAX_SIDE
+    width, height = media.decoded_size(video, side)
     counter = _FrameCounter(info, progress)
-    frames = counter.count(media.read_frames(info, warnings))
+    frames = counter.count(media.read_frames(info, warnings, side))
     if tools.finder:
         faces = follow_faces(frames, tools.finder)
     else:

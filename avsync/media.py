@@ -7,6 +7,7 @@ Dropping start times would make a file that was mended by shifting a stream meas
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -128,14 +129,16 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
     return MediaInfo(path, duration, start, video, audio, has_cover_art)
 
 
-def read_frames(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
+def read_frames(
+    info: MediaInfo, warnings: list[str] | None = None, max_side: int = MAX_SIDE
+) -> Iterator[NDArray[np.uint8]]:
     """Frames at 25 fps from the container's time zero on, each (height, width, 3), BGR, 0..255.
 
-    Frame n is the source frame nearest to n * 40 ms. At most 1280 pixels a side.
+    Frame n is the source frame nearest to n * 40 ms. At most `max_side` pixels a side.
     Raises MediaError where nothing can be decoded.
     """
     video, _ = info.require_both()
-    width, height = decoded_size(video)
+    width, height = decoded_size(video, max_side)
     source = ffmpeg.builder().input(ffmpeg.INPUT, copyts=None)[str(video.index)]
     stream = (
         source.filter("setpts", NEAREST_FRAME)
@@ -169,9 +172,30 @@ def read_samples(info: MediaInfo, warnings: list[str] | None = None) -> Iterator
         yield np.frombuffer(chunk[: len(chunk) // 2 * 2], "<i2")
 
 
-def decoded_size(video: VideoStream) -> tuple[int, int]:
+def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
+    """A picture near some time after time zero, (height, width, 3) BGR; None: there is none.
+
+    It is the one from which decoding can begin, so that it costs little wherever it lies.
+    """
+    video, _ = info.require_both()
+    width, height = decoded_size(video, max_side)
+    place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
+    stream = (
+        ffmpeg.builder()
+        .input(ffmpeg.INPUT, **place)[str(video.index)]
+        .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
+        .output("pipe:", format="rawvideo", pix_fmt="bgr24", **{"frames:v": 1})
+    )
+    with suppress(MediaError):
+        for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
+            if len(chunk) == width * height * 3:
+                return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+    return None
+
+
+def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:
     """Width and height of the frames that `read_frames` gives."""
-    scale = min(1.0, MAX_SIDE / max(video.width, video.height))
+    scale = min(1.0, max_side / max(video.width, video.height))
     return max(2, round(video.width * scale)), max(2, round(video.height * scale))
 
 

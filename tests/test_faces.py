@@ -33,6 +33,7 @@ class ScriptedFinder:
 
     script: Script
     name: str = "scripted"
+    large_pixels: float | None = None
     asked: list[int] = field(default_factory=list)
 
     def find(self, picture: NDArray[np.uint8]) -> list[Box]:

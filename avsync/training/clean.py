@@ -16,13 +16,13 @@ from avsync import weights
 from avsync.confidence import Calibration
 from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
+from avsync.fast import half_precision
 from avsync.features import is_sounding, mfcc
 from avsync.model import AnyStreams
 from avsync.offset import Stretches, compare, find_offset
 from avsync.timebase import FRAME_MS, STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
-from avsync.training.device import half_precision
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
