@@ -82,13 +82,17 @@ def version() -> str:
     return " ".join(done.stdout.split()[:3])
 
 
-def first_stamp_seconds(path: str | os.PathLike[str], index: int) -> float | None:
-    """Time stamp of the first packet of a stream; None where it has none.
+def first_stamp_seconds(
+    path: str | os.PathLike[str], index: int, after_seconds: float = 0.0
+) -> float | None:
+    """Time stamp of the first packet of a stream, at which decoding can begin; None: it has none.
 
-    Newer versions say it in their banner, older ones do not.
+    After a seek, where one is asked for. Of the start newer versions say it in their banner, older
+    ones do not.
     """
-    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-copyts", "-i", input_url(path)]
-    argv += ["-map", f"0:{index}", "-c", "copy", "-frames", "1"]
+    seek = ["-ss", f"{after_seconds:.3f}", "-noaccurate_seek"] if after_seconds else []
+    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-copyts", *seek]
+    argv += ["-i", input_url(path), "-map", f"0:{index}", "-c", "copy", "-frames", "1"]
     argv += ["-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
     base = re.search(rb"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
