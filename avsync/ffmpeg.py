@@ -18,6 +18,7 @@ from avsync.errors import MediaError, ToolMissingError
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
+NO_STAMP = b"-9223372036854775808"  # in place of a time of showing; that of decoding is near it
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
 
@@ -96,8 +97,11 @@ def first_stamp_seconds(
     argv += ["-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
     base = re.search(rb"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
-    packet = re.search(rb"^0, *-?\w+, *(-?\d+),", done.stdout, re.MULTILINE)
-    return int(packet[1]) * int(base[1]) / int(base[2]) if base and packet else None
+    packet = re.search(rb"^0, *(-?\w+), *(-?\d+),", done.stdout, re.MULTILINE)
+    if not base or not packet:
+        return None
+    stamp = packet[1] if packet[2] == NO_STAMP and packet[1] != NO_STAMP else packet[2]
+    return int(stamp) * int(base[1]) / int(base[2]) if stamp.lstrip(b"-").isdigit() else None
 
 
 def read_chunks(

@@ -94,7 +94,7 @@ def assert_same_sound(part: NDArray[np.int16], whole: NDArray[np.int16], span: S
     expected = whole[first:]
     if span.frame_count is not None:
         expected = expected[: span.frame_count * SAMPLE_RATE // FRAMES_PER_SECOND]
-    assert len(part) == pytest.approx(len(expected), abs=2), span
+    assert len(part) == pytest.approx(len(expected), abs=MOST_LAG_SAMPLES), span
     count = min(len(part), len(expected))
     a, b = part[:count].astype(float), expected[:count].astype(float)
     spectrum = np.fft.rfft(a) * np.conj(np.fft.rfft(b))
