@@ -100,8 +100,10 @@ def first_stamp_seconds(
     packet = re.search(rb"^0, *(-?\w+), *(-?\d+),", done.stdout, re.MULTILINE)
     if not base or not packet:
         return None
-    stamp = packet[1] if packet[2] == NO_STAMP and packet[1] != NO_STAMP else packet[2]
-    return int(stamp) * int(base[1]) / int(base[2]) if stamp.lstrip(b"-").isdigit() else None
+    stamp = packet[1] if packet[2] == NO_STAMP else packet[2]
+    if stamp == NO_STAMP or not stamp.lstrip(b"-").isdigit():
+        return None
+    return int(stamp) * int(base[1]) / int(base[2])
 
 
 def read_chunks(
