@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from avsync.confidence import Calibration
     from avsync.detectors import FaceFinder
-    from avsync.judge import Seen
     from avsync.media import MediaInfo
+    from avsync.speakers import Seen
     from avsync.weights import Weights
 
 
@@ -39,6 +39,7 @@ class DetectOptions:
     upstream_scoring: bool = False  # also report LSE-D, LSE-C and the offset as SyncNet does
     device: str = "auto"  # auto, cpu, cuda
     audio_track: int = 1  # which of the sound tracks is heard
+    varies: bool = True  # drift and steps are looked for, too
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.max_offset_seconds <= 3600:
@@ -95,11 +96,10 @@ def verdict(
     path: str, seen: "Seen", options: DetectOptions, tools: Tools, warnings: list[str]
 ) -> SyncReport:
     """The report on what `look_and_listen` made of a file."""
-    from avsync.judge import judge
+    from avsync.judge import Question, judge
 
-    judged = judge(
-        path, seen, tools.calibration, options.max_offset_seconds, options.upstream_scoring
-    )
+    question = Question(options.max_offset_seconds, options.upstream_scoring, options.varies)
+    judged = judge(path, [seen], tools.calibration, question)
     return replace(
         judged,
         detector=tools.finder.name if tools.finder else "given crop",
@@ -191,7 +191,7 @@ def look_and_listen(
     from avsync.embeddings import embed_sound, embed_tracks
     from avsync.faces import cropped_faces, follow_faces
     from avsync.features import box_of_cropped, is_sounding, mfcc
-    from avsync.judge import FaceTrack, Seen
+    from avsync.speakers import FaceTrack, Seen
 
     video, _ = info.require_both()
     width, height = media.decoded_size(video)

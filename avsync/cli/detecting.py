@@ -15,8 +15,8 @@ from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
 from avsync.detect import DetectOptions
 from avsync.errors import UsageError
 from avsync.inputs import LIST
-from avsync.report import Filter, Tolerance
 from avsync.resume import ReportFile
+from avsync.tolerance import Filter, Tolerance
 
 STDIN = 0  # its descriptor
 
