@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import WeightsError
 
-FEATURE_COUNT = 8  # of `Evidence.features`
+FEATURE_COUNT = 15  # of `Evidence.features`
 SIDE_STEPS = 8  # points this near to a minimum belong to it
 
 
@@ -27,21 +27,36 @@ class Evidence:
     lead: float  # strength less that of the strongest other minimum
     width_steps: int  # of the dip at half its depth
     agreement: float  # share of resampled curves with a minimum within 40 ms
+    halves: float  # share of the two halves of time with a minimum of their own within 40 ms
+    steadiness: float  # what a stretch gains over the median, in standard errors of the mean
+    fitting: float  # share of the stretches that gain
     windows: float
     shifts: int  # candidates judged
 
     @property
     def features(self) -> tuple[float, ...]:
-        """What confidence is a logistic function of."""
+        """What confidence is a logistic function of.
+
+        The products are there because much picture lends weight to a little depth.
+        """
+        depth = self.median_distance - self.min_distance
+        size = float(np.log(self.windows + 1))
         return (
             self.min_distance,
-            self.median_distance - self.min_distance,
+            depth,
             self.strength,
             self.lead,
             float(np.log(self.width_steps)),
             self.agreement,
-            float(np.log(self.windows + 1)),
+            size,
             float(np.log(self.shifts + 1)),
+            self.halves,
+            self.steadiness,
+            self.fitting,
+            size * self.min_distance,
+            size * depth,
+            size * self.agreement,
+            depth * self.agreement,
         )
 
     def scaled(self, factor: float) -> "Evidence":
@@ -61,6 +76,8 @@ class Calibration:
 
     coefficients: tuple[float, ...]
     intercept: float
+    uncertainty_scale: float = 1.0  # errors are so many times what resampled stretches say ...
+    uncertainty_floor_ms: float = 0.0  # ... and at least so large
     typical_distance: float | None = None  # of borrowed calibrations: brings evidence to its scale
 
     @classmethod
@@ -75,13 +92,23 @@ class Calibration:
                 "avsync train DATA --start WEIGHTS --steps 0"
             )
         typical = float(stored["typical_distance"]) if borrowed else None
-        return cls(tuple(stored["coefficients"]), float(stored["intercept"]), typical)
+        return cls(
+            tuple(stored["coefficients"]),
+            float(stored["intercept"]),
+            float(stored.get("uncertainty_scale", 1.0)),
+            float(stored.get("uncertainty_floor_ms", 0.0)),
+            typical,
+        )
 
     def confidence(self, evidence: Evidence) -> float:
         """Probability that an offset with this evidence is right."""
         if self.typical_distance is not None:
             evidence = evidence.scaled(self.typical_distance / max(evidence.median_distance, 1e-6))
         return float(self.probabilities([evidence.features])[0])
+
+    def uncertainty_ms(self, resampled_ms: float) -> float:
+        """Half-width of the 90 % interval, from that of resampled stretches."""
+        return float(np.hypot(self.uncertainty_scale * resampled_ms, self.uncertainty_floor_ms))
 
     def probabilities(
         self, features: Sequence[Sequence[float]] | NDArray[np.float64]
@@ -91,11 +118,21 @@ class Calibration:
         return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))
 
 
+@dataclass(frozen=True, slots=True)
+class Accord:
+    """How well stretches of time agree on a minimum."""
+
+    agreement: float  # these are explained in `Evidence`
+    halves: float
+    steadiness: float
+    fitting: float
+
+
 def weigh(
     curve: NDArray[np.float32],
     counts: NDArray[np.float32],
     best: int,
-    agreement: float,
+    accord: Accord,
     windows: float,
 ) -> Evidence:
     """Evidence for point `best` of a (shifts,) mean distance curve; NaN: not judged.
@@ -113,7 +150,10 @@ def weigh(
         strength=float(strength[best]),
         lead=float(strength[best] - others.max(initial=0.0)),
         width_steps=_width(curve, best, (median + float(curve[best])) / 2),
-        agreement=agreement,
+        agreement=accord.agreement,
+        halves=accord.halves,
+        steadiness=accord.steadiness,
+        fitting=accord.fitting,
         windows=windows,
         shifts=int(judged.sum()),
     )

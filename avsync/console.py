@@ -17,8 +17,9 @@ from typing import Any, TextIO
 from avsync.downloads import Progress, silent
 from avsync.errors import InterruptError, OutputError
 from avsync.pool import Answer
-from avsync.report import COLUMNS, Filter, SyncReport, Tolerance, csv_line, to_row
+from avsync.report import COLUMNS, SyncReport, csv_line, to_row
 from avsync.resume import ReportFile
+from avsync.tolerance import Filter, Tolerance
 
 
 class Exit(IntEnum):
@@ -128,7 +129,7 @@ def _status_of(report: SyncReport, allowed: Tolerance | None) -> Exit:
         return Exit.FAILED
     if report.offset_ms is None:
         return Exit.UNDETERMINED
-    if allowed and not allowed.allows(report.offset_ms):
+    if allowed and not allowed.allows(report):
         return Exit.OUTSIDE_TOLERANCE
     return Exit.OK
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from avsync import ffmpeg, media
 from avsync.containers import COVER
-from avsync.detect import DetectOptions, Tools, look_and_listen, open_tools, verdict
+from avsync.detect import DetectOptions, Tools, detect, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
@@ -30,9 +30,10 @@ from avsync.remux import (
     must_reencode,
     plan,
 )
-from avsync.report import STANDARDS, SyncReport, Tolerance
+from avsync.report import SyncReport
 from avsync.safe_output import check_target, safe_output
-from avsync.timebase import FRAME_MS, offset_in_words
+from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
+from avsync.tolerance import STANDARDS, Tolerance
 from avsync.writing import Planner, write
 
 MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.7
@@ -59,22 +60,6 @@ class FixOptions:
             raise UsageError(f"--offset {self.offset_ms:g}: at most an hour, in milliseconds")
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    report: SyncReport  # of the sound as stretched
-    stretch: float
-
-    @property
-    def drift_ppm(self) -> float:
-        return round(1e6 * (1 - 1 / self.stretch), 1)
-
-    def is_inside(self, allowed: Tolerance) -> bool:
-        """Whether the offset is tolerable from the first picture to the last."""
-        first = self.report.offset_ms or 0.0
-        last = first + self.drift_ppm / 1000 * (self.report.duration_seconds or 0.0)
-        return allowed.allows(first) and allowed.allows(last)
-
-
 def fix(
     path: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -97,15 +82,14 @@ def fix(
     cure = Cure(options.offset_ms or 0.0)
     if options.offset_ms is None:
         tools = tools or open_tools(options.detect, progress)
-        measured = _measure(source, source, options, tools, progress)
-        before = measured.report
+        before = _measure(source, source, options, tools, progress)
         report = replace(report, offset_ms=before.offset_ms, before=before)
         if reasons := _why_not(before):
             return replace(report, status="undetermined", reasons=reasons)
-        report = replace(report, drift_ppm=measured.drift_ppm)
-        if measured.is_inside(options.tolerance):
+        report = replace(report, drift_ppm=_drift_ppm(before))
+        if options.tolerance.allows(before):
             return _leave_alone(report, source, target, options)
-        cure = Cure(before.offset_ms or 0.0, measured.stretch)
+        cure = Cure(before.offset_ms or 0.0, stretch_of_drift(before.drift_ms_per_minute))
     planner = planner_for(inventory, target, cure, options.wishes)
     planned = planner(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
@@ -124,24 +108,24 @@ def _readable(source: Path) -> Path:
 
 def _measure(
     path: Path, name: Path, options: FixOptions, tools: Tools, progress: Progress
-) -> _Measured:
-    """Look at a file; the report calls it `name`."""
-    from avsync.drift import find_stretch, stretched
+) -> SyncReport:
+    """Look at all of a file, since drift and steps must not be missed; it is called `name`."""
+    track = options.wishes.audio_track or 1
+    listening = replace(options.detect, audio_track=track, varies=options.drift, thorough=True)
+    return replace(detect(path, listening, tools=tools, progress=progress), path=os.fspath(name))
 
-    listening = replace(options.detect, audio_track=options.wishes.audio_track or 1)
-    info = media.probe(path, listening.audio_track)
-    info.require_both()
-    warnings = list(tools.notes)
-    seen = look_and_listen(info, tools, progress, warnings)
-    stretch = find_stretch(seen, listening.max_offset_seconds) if options.drift else 1.0
-    report = verdict(os.fspath(name), stretched(seen, stretch), listening, tools, warnings)
-    return _Measured(report, stretch)
+
+def _drift_ppm(report: SyncReport) -> float:
+    return round(report.drift_ms_per_minute * 1000 / 60, 1)
 
 
 def _why_not(before: SyncReport) -> tuple[str, ...]:
     """Why nothing can be done about a file; empty: it can."""
     if before.offset_ms is None:
         return before.reasons
+    if len(before.segments) > 1:
+        places = ", ".join(f"{segment.start_seconds:.1f} s" for segment in before.segments[1:])
+        return (f"the offset steps (at {places}): cut the file there, then fix each part",)
     sure = before.confidence or 0.0
     if sure >= MIN_CONFIDENCE:
         return ()
@@ -227,7 +211,7 @@ def _write_and_prove(
             tools = tools or open_tools(options.detect, progress)
             after = _measure(draft.path, target, options, tools, progress)
             doubts = _doubts(after)
-            report = replace(report, after=after.report, residual_ms=after.report.offset_ms)
+            report = replace(report, after=after, residual_ms=after.offset_ms)
         except AvsyncError as error:
             if options.offset_ms is None:
                 raise
@@ -238,13 +222,13 @@ def _write_and_prove(
     return replace(report, output=os.fspath(target), notes=(*report.notes, *doubts))
 
 
-def _doubts(after: _Measured) -> tuple[str, ...]:
+def _doubts(after: SyncReport) -> tuple[str, ...]:
     """Why what was written does not measure as right; empty: it does."""
-    offset_ms = after.report.offset_ms
-    if offset_ms is None:
-        return (f"measured after the fix, nothing can be told: {'; '.join(after.report.reasons)}",)
-    if after.stretch != 1.0:
-        return (f"measured after the fix, sound drifts by {after.drift_ppm:.0f} ppm",)
-    if abs(offset_ms) > MAX_RESIDUAL_MS:
-        return (f"measured after the fix, {offset_in_words(offset_ms)}",)
+    if after.offset_ms is None:
+        return (f"measured after the fix, nothing can be told: {'; '.join(after.reasons)}",)
+    if after.drift_ms_per_minute:
+        return (f"measured after the fix, sound drifts by {_drift_ppm(after):.0f} ppm",)
+    worst = max(after.range_ms, key=abs)
+    if abs(worst) > MAX_RESIDUAL_MS:
+        return (f"measured after the fix, {offset_in_words(worst)}",)
     return ()

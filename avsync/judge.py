@@ -1,197 +1,273 @@
-"""Stage 6a: what was seen and heard becomes a verdict: who speaks, the offset, reasons to doubt.
+"""Stage 6a: what was seen and heard becomes a verdict: the offset, how it runs, reasons to doubt.
 
 "Cannot tell" is an answer; a wrong offset is a defect.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
-from avsync.offset import (
-    STRETCH_FRAMES,
-    Offset,
-    Stretches,
-    choose_speakers,
-    compare,
-    find_offset,
-    upstream_scores,
-)
+from avsync.offset import Offset, find_offset, upstream_scores
 from avsync.report import Segment, SyncReport, TrackSummary, UpstreamScores
-from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
+from avsync.segments import Part, film_speeds, find_parts, find_stretch, gain_of
+from avsync.speakers import FaceTrack, Seen, Talk, listen, stretched
+from avsync.timebase import (
+    FRAMES_PER_SECOND,
+    STEPS_PER_FRAME,
+    STEPS_PER_SECOND,
+    drift_ms_per_minute,
+    offset_in_words,
+)
 
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
+SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
 MIN_CONFIDENCE = 0.7  # of an answer; a wrong one is worse than none
+MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
+PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 
 
 @dataclass(frozen=True, slots=True)
-class FaceTrack:
-    """One embedded face."""
+class Question:
+    """What is asked of a file."""
 
-    first_frame: int  # on the 25-fps timeline
-    boxes: NDArray[np.float32]  # (T, 4) centre x, y, width, height, in pixels of the source
-    video: NDArray[Any]  # (max(0, T - 4), D): one window starts at each frame
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the streams made of a file."""
-
-    tracks: Sequence[FaceTrack]
-    audio: NDArray[Any]  # (S, D): one window starts at each 10 ms
-    sounding: NDArray[np.bool_]  # by 10-ms step: whether something is heard
-    frame_count: int  # on the 25-fps timeline
+    max_offset_seconds: float = 1.0  # search range to either side
+    upstream_scoring: bool = False  # also SyncNet's figures
+    varies: bool = True  # whether drift and steps are looked for
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    """Tracks with their distances, and which stretches of them count."""
+class _Finding:
+    """One way in which the offset may run through a file."""
 
-    seen: Seen
-    stretches: list[Stretches]
-    chosen: list[NDArray[np.bool_]]
-    offset: Offset | None
+    talk: Talk
+    segments: tuple[Segment, ...]  # in time
+    parts: tuple[Part, ...]  # of the talk's stretches: one for each segment
+
+    @property
+    def main(self) -> int:
+        """The segment in which most was compared."""
+        return int(np.argmax([part.offset.evidence.windows for part in self.parts]))
+
+    @property
+    def gain(self) -> float:
+        """What is gained over no offset at all, less the price of the steps."""
+        return gain_of(self.talk, self.parts)
+
+    @property
+    def confidence(self) -> float:
+        """That of the least sure segment."""
+        return min(segment.confidence for segment in self.segments)
 
 
 def judge(
-    path: str,
-    seen: Seen,
-    calibration: Calibration,
-    max_offset_seconds: float,
-    upstream_scoring: bool = False,
+    path: str, looks: Sequence[Seen], calibration: Calibration, question: Question
 ) -> SyncReport:
-    """Compare picture and sound, choose the speaker, find the offset, and say how sure it is."""
-    compared = _compare(seen, round(max_offset_seconds * STEPS_PER_SECOND))
-    offset = compared.offset
-    confidence = round(calibration.confidence(offset.evidence), 4) if offset else None
-    speech_seconds = _speech_seconds(compared)
-    reasons = _reasons(compared, confidence, speech_seconds, max_offset_seconds)
-    summaries = _summaries(compared)
-    answer = None if reasons else offset
-    offset_ms = round(answer.offset_ms, 1) if answer else None
-    duration = seen.frame_count / FRAMES_PER_SECOND
-    return SyncReport(
-        path=path,
-        status="ok" if answer else "undetermined",
-        offset_ms=offset_ms,
-        confidence=confidence,
-        uncertainty_ms=round(answer.uncertainty_ms, 1) if answer else None,
+    """Compare picture and sound, find the offset and who speaks, and say how sure it is.
+
+    `looks` are one or more parts of the file, in time.
+    """
+    found = _find(looks, calibration, question)
+    speech_seconds = _speech_seconds(looks)
+    reasons = _reasons(looks, found, speech_seconds, question)
+    summaries = _summaries(looks, found)
+    report = SyncReport(
+        path,
+        "undetermined",
         reasons=reasons,
-        min_distance=round(offset.evidence.min_distance, 4) if offset else None,
-        median_minus_min=round(_depth(offset), 4) if offset else None,
-        upstream=_upstream(compared, summaries) if upstream_scoring else None,
-        segments=() if offset_ms is None else (Segment(0.0, duration, offset_ms),),
+        upstream=_upstream(looks, summaries) if question.upstream_scoring else None,
         tracks=summaries,
-        duration_seconds=duration,
+        duration_seconds=sum(seen.frame_count for seen in looks) / FRAMES_PER_SECOND,
         speech_seconds=speech_seconds,
+    )
+    return _with_answer(report, found, answered=not reasons) if found else report
+
+
+def _with_answer(report: SyncReport, found: _Finding, answered: bool) -> SyncReport:
+    main, evidence = found.segments[found.main], found.parts[found.main].offset.evidence
+    report = replace(
+        report,
+        confidence=found.confidence,
+        min_distance=round(evidence.min_distance, 4),
+        median_minus_min=round(evidence.median_distance - evidence.min_distance, 4),
+    )
+    if not answered:
+        return report
+    return replace(
+        report,
+        status="ok",
+        offset_ms=main.offset_ms,
+        uncertainty_ms=max(segment.uncertainty_ms for segment in found.segments),
+        segments=found.segments,
     )
 
 
-def _depth(offset: Offset) -> float:
-    """How far the minimum of the distance curve lies below its median."""
-    return offset.evidence.median_distance - offset.evidence.min_distance
+def _find(looks: Sequence[Seen], calibration: Calibration, question: Question) -> _Finding | None:
+    """The way in which most is gained: a constant offset, a line or steps; None: no comparison."""
+    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
+    talk = listen(looks, max_shift)
+    constant = _constant(looks, talk, calibration) if talk else None
+    if talk is None or constant is None or not question.varies:
+        return constant
+    ways = [constant]
+    if steps := _steps(looks, talk, calibration):
+        ways.append(steps)
+    stretch = find_stretch(looks, question.max_offset_seconds)
+    line = listen([stretched(seen, stretch) for seen in looks], max_shift)
+    if stretch != 1.0 and line and (drift := _constant(looks, line, calibration, stretch)):
+        ways.append(drift)
+    return max(ways, key=lambda way: way.gain)
 
 
-def _compare(seen: Seen, max_shift: int) -> _Compared:
-    stretches = [compare(t.video, seen.audio, t.first_frame, max_shift) for t in seen.tracks]
-    chosen = choose_speakers(stretches)
-    if not stretches:
-        return _Compared(seen, [], [], None)
-    sums = np.concatenate([s.sums[c] for s, c in zip(stretches, chosen, strict=True)])
-    counts = np.concatenate([s.counts[c] for s, c in zip(stretches, chosen, strict=True)])
-    return _Compared(seen, stretches, chosen, find_offset(sums, counts))
+def _constant(
+    looks: Sequence[Seen], talk: Talk, calibration: Calibration, stretch: float = 1.0
+) -> _Finding | None:
+    """One offset all through, after the sound was stretched."""
+    offset = find_offset(talk.stretches)
+    if offset is None:
+        return None
+    segment = _segment(0.0, _end_seconds(looks), offset, calibration)
+    if stretch != 1.0:
+        segment = replace(
+            segment,
+            drift_ms_per_minute=round(drift_ms_per_minute(stretch), 2),
+            explained_by=film_speeds(stretch),
+        )
+    everything = Part(slice(0, len(talk.stretches.numbers)), offset)
+    return _Finding(talk, (segment,), (everything,))
 
 
-def _speech_seconds(compared: _Compared) -> float:
-    """Seconds in which something is heard while a chosen face is seen."""
-    seen = compared.seen
-    looked = np.zeros(len(seen.sounding), bool)
-    for track, stretches, chosen in zip(
-        seen.tracks, compared.stretches, compared.chosen, strict=True
-    ):
-        for k in map(int, np.flatnonzero(chosen)):
-            first = stretches.first_frame + k * STRETCH_FRAMES
-            last = min(first + STRETCH_FRAMES, track.first_frame + len(track.boxes))
-            looked[first * STEPS_PER_FRAME : last * STEPS_PER_FRAME] = True
-    return round(float((looked & seen.sounding).sum()) / STEPS_PER_SECOND, 2)
+def _steps(looks: Sequence[Seen], talk: Talk, calibration: Calibration) -> _Finding | None:
+    def is_sure(offset: Offset) -> bool:
+        return calibration.confidence(offset.evidence) >= MIN_PART_CONFIDENCE
+
+    parts = find_parts(talk, is_sure)
+    if len(parts) < 2:
+        return None
+    starts = [0.0, *(talk.stretches.start_seconds(part.rows.start) for part in parts[1:])]
+    ends = [*starts[1:], _end_seconds(looks)]
+    segments = [
+        _segment(start, end, part.offset, calibration)
+        for start, end, part in zip(starts, ends, parts, strict=True)
+    ]
+    return _Finding(talk, tuple(segments), tuple(parts))
+
+
+def _segment(start: float, end: float, offset: Offset, calibration: Calibration) -> Segment:
+    return Segment(
+        round(start, 2),
+        round(end, 2),
+        round(offset.offset_ms, 1),
+        confidence=round(calibration.confidence(offset.evidence), 4),
+        uncertainty_ms=round(calibration.uncertainty_ms(offset.uncertainty_ms), 1),
+    )
+
+
+def _end_seconds(looks: Sequence[Seen]) -> float:
+    return max(seen.first_frame + seen.frame_count for seen in looks) / FRAMES_PER_SECOND
+
+
+def _speech_seconds(looks: Sequence[Seen]) -> float:
+    """Seconds in which something is heard while a face is seen."""
+    heard = 0
+    for seen in looks:
+        looked = np.zeros(len(seen.sounding), bool)
+        for track in seen.tracks:
+            last = track.first_frame + len(track.boxes)
+            looked[track.first_frame * STEPS_PER_FRAME : last * STEPS_PER_FRAME] = True
+        heard += int((looked & seen.sounding).sum())
+    return round(heard / STEPS_PER_SECOND, 2)
 
 
 def _reasons(
-    compared: _Compared, confidence: float | None, speech_seconds: float, max_offset_seconds: float
+    looks: Sequence[Seen], found: _Finding | None, speech_seconds: float, question: Question
 ) -> tuple[str, ...]:
     """Why there is no answer, each with what is missing or what to try; empty: there is one."""
-    seen, offset = compared.seen, compared.offset
-    if seen.frame_count == 0:
+    tracks = [track for seen in looks for track in seen.tracks]
+    if not sum(seen.frame_count for seen in looks):
         return ("no picture could be decoded",)
-    if not seen.tracks:
+    if not tracks:
         return ("no face found: try --faces yunet or sfd, or --cropped for face crops",)
-    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in seen.tracks)
+    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
     if face < MIN_FACE_PIXELS:
         return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
-    windows = sum(int(s.counts[c].max(axis=1).sum()) for s, c in _pairs(compared))
-    if windows < MIN_WINDOWS or offset is None:
+    windows = float(found.talk.stretches.windows.sum()) if found else 0.0
+    if found is None or windows < MIN_WINDOWS:
         shown = windows / FRAMES_PER_SECOND
         return (f"too short: a face with sound is seen for {shown:.1f} s only",)
-    if not seen.sounding.any():
+    if not any(seen.sounding.any() for seen in looks):
         return ("the sound is silent",)
     if speech_seconds < MIN_SPEECH_SECONDS:
         return (f"sound is heard for {speech_seconds:.1f} s only while a face is seen",)
-    if offset.at_edge:
-        wider = 5 * max_offset_seconds
+    if any(part.offset.at_edge for part in found.parts):
+        wider = 5 * question.max_offset_seconds
         return (f"best match at the edge of the search range: try --max-offset {wider:g}",)
-    if confidence is not None and confidence < MIN_CONFIDENCE:
-        return (f"no offset stands out (confidence {100 * confidence:.0f} %)",)
-    return ()
+    return _doubts(found, speech_seconds, question)
 
 
-def _pairs(compared: _Compared) -> list[tuple[Stretches, NDArray[np.bool_]]]:
-    return list(zip(compared.stretches, compared.chosen, strict=True))
-
-
-def _summaries(compared: _Compared) -> tuple[TrackSummary, ...]:
-    """The faces that were seen, with their shares of the evidence."""
-    shares = _shares(compared)
-    summaries = []
-    for track, share in zip(compared.seen.tracks, shares, strict=True):
-        x, y, width, height = (float(v) for v in np.median(track.boxes, axis=0))
-        summaries.append(
-            TrackSummary(
-                round(track.first_frame / FRAMES_PER_SECOND, 2),
-                round((track.first_frame + len(track.boxes)) / FRAMES_PER_SECOND, 2),
-                (round(x - width / 2), round(y - height / 2), round(width), round(height)),
-                round(share, 3),
-            )
+def _doubts(found: _Finding, speech_seconds: float, question: Question) -> tuple[str, ...]:
+    """Why the best offset is not believed; empty: it is."""
+    if found.confidence >= MIN_CONFIDENCE:
+        return ()
+    doubt = f"no offset stands out (confidence {100 * found.confidence:.0f} %)"
+    if speech_seconds < SHORT_SPEECH_SECONDS:
+        return (f"{doubt}: speech was heard for {speech_seconds:.1f} s only while a face is seen",)
+    if len(parts := find_parts(found.talk, _is_plausible)) > 1:
+        table = found.talk.stretches
+        said = (
+            f"{offset_in_words(part.offset.offset_ms)} from "
+            f"{table.start_seconds(part.rows.start):.0f} s on"
+            for part in parts
         )
-    return tuple(summaries)
+        return (f"{doubt}: the stretches disagree ({', '.join(said)})",)
+    return (
+        f"{doubt}: within {question.max_offset_seconds:g} s lips and sound fit nowhere; is it the "
+        "speaker's own voice, and the mouth in view?",
+    )
 
 
-def _shares(compared: _Compared) -> list[float]:
-    """How much each track's chosen stretches lower the distance at the offset that was found."""
-    gains = []
-    for stretches, chosen in _pairs(compared):
-        sums, counts = stretches.sums[chosen].sum(axis=0), stretches.counts[chosen].sum(axis=0)
-        best = compared.offset.best if compared.offset else 0
-        judged = counts > 0
-        if not judged.any() or not counts[best]:
-            gains.append(0.0)
-            continue
-        median = float(np.median(sums[judged] / counts[judged]))
-        gains.append(max(0.0, median * float(counts[best]) - float(sums[best])))
-    total = sum(gains)
-    return [gain / total if total else 0.0 for gain in gains]
+def _is_plausible(offset: Offset) -> bool:
+    return offset.evidence.agreement > PLAUSIBLE_AGREEMENT
 
 
-def _upstream(compared: _Compared, summaries: Sequence[TrackSummary]) -> UpstreamScores | None:
+def _summaries(looks: Sequence[Seen], found: _Finding | None) -> tuple[TrackSummary, ...]:
+    """The faces that were seen, with their shares of the evidence."""
+    tracks = [(seen.first_frame, track) for seen in looks for track in seen.tracks]
+    shares = [0.0] * len(tracks)
+    if found:
+        best = np.concatenate([np.full(_length(p.rows), p.offset.best) for p in found.parts])
+        shares = found.talk.shares(best, len(tracks))
+    return tuple(
+        _summary(first_frame, track, share)
+        for (first_frame, track), share in zip(tracks, shares, strict=True)
+    )
+
+
+def _length(rows: slice) -> int:
+    return int(rows.stop - rows.start)
+
+
+def _summary(first_frame: int, track: FaceTrack, share: float) -> TrackSummary:
+    x, y, width, height = (float(v) for v in np.median(track.boxes, axis=0))
+    start = first_frame + track.first_frame
+    return TrackSummary(
+        round(start / FRAMES_PER_SECOND, 2),
+        round((start + len(track.boxes)) / FRAMES_PER_SECOND, 2),
+        (round(x - width / 2), round(y - height / 2), round(width), round(height)),
+        round(share, 3),
+    )
+
+
+def _upstream(looks: Sequence[Seen], summaries: Sequence[TrackSummary]) -> UpstreamScores | None:
     """SyncNet's figures for the track with most evidence."""
     if not summaries:
         return None
-    track = compared.seen.tracks[int(np.argmax([s.share for s in summaries]))]
-    sounds = compared.seen.audio[track.first_frame * STEPS_PER_FRAME :: STEPS_PER_FRAME]
+    pairs = [(seen, track) for seen in looks for track in seen.tracks]
+    seen, track = pairs[int(np.argmax([s.share for s in summaries]))]
+    sounds = seen.audio[track.first_frame * STEPS_PER_FRAME :: STEPS_PER_FRAME]
     if not len(track.video) or not len(sounds):
         return None
     lse_d, lse_c, frames = upstream_scores(track.video, sounds)

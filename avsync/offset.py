@@ -1,19 +1,24 @@
-"""Stage 5: embeddings become an offset and the evidence for it (numpy only).
+"""Stage 5a: embeddings become distances, and distances an offset with its evidence (numpy only).
 
 Each window of picture is compared with the sounds up to `max_shift` 10-ms steps before and after
 it. Distances are kept as sums over short stretches of time, so that memory does not depend on how
-wide the search is, and so that stretches can be resampled and chosen between speakers.
+wide the search is, and so that stretches can be resampled, told apart, and given to who speaks.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.confidence import Evidence, weigh
-from avsync.timebase import FRAME_MS, STEP_MS, STEPS_PER_FRAME, offset_ms_of_shift
+from avsync.confidence import Accord, Evidence, weigh
+from avsync.timebase import (
+    FRAME_MS,
+    FRAMES_PER_SECOND,
+    STEP_MS,
+    STEPS_PER_FRAME,
+    offset_ms_of_shift,
+)
 
 STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
 RESAMPLES = 200
@@ -21,6 +26,7 @@ TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
 BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
 UPSTREAM_REACH = 15  # frames
+MOST_STEADY = 20.0  # standard errors; beyond, more is not surer
 EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer
 
 Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first; NaN: not judged
@@ -28,9 +34,13 @@ Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first;
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """Sums of distances over stretches of one track."""
+    """Sums of distances over stretches of time, by shift.
 
-    first_frame: int
+    Stretch n of a timeline is its frames n * frames_each and following.
+    """
+
+    numbers: NDArray[np.int64]  # (K,) rising
+    frames_each: int
     sums: NDArray[np.float32]  # (K, 2 * max_shift + 1)
     counts: NDArray[np.float32]  # (K, 2 * max_shift + 1): windows judged, 0 outside the sound
 
@@ -38,6 +48,19 @@ class Stretches:
     def curve(self) -> Curve:
         """Mean distance by shift."""
         return mean_curve(self.sums.sum(axis=0), self.counts.sum(axis=0))
+
+    @property
+    def windows(self) -> NDArray[np.float32]:
+        """(K,) pictures compared in each stretch."""
+        return np.asarray(self.counts.max(axis=1, initial=0))
+
+    def start_seconds(self, row: int) -> float:
+        """When a stretch begins."""
+        return float(self.numbers[row]) * self.frames_each / FRAMES_PER_SECOND
+
+    def part(self, rows: Any) -> "Stretches":
+        """Some of the stretches: a slice, a mask, or places."""
+        return Stretches(self.numbers[rows], self.frames_each, self.sums[rows], self.counts[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +75,11 @@ class Offset:
 
 
 def compare(
-    video: NDArray[np.float32], audio: NDArray[np.float32], first_frame: int, max_shift: int
+    video: NDArray[np.float32],
+    audio: NDArray[np.float32],
+    first_frame: int,
+    max_shift: int,
+    frames_each: int = STRETCH_FRAMES,
 ) -> Stretches:
     """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` steps away.
 
@@ -60,23 +87,30 @@ def compare(
     masked, never padded: a padded zero is nearer than a wrong sound.
     """
     shifts = 2 * max_shift + 1
-    count = -(-len(video) // STRETCH_FRAMES)
-    sums, counts = np.zeros((2, count, shifts), np.float32)
-    for k in range(count):
-        pictures = video[k * STRETCH_FRAMES : (k + 1) * STRETCH_FRAMES]
-        frame = first_frame + k * STRETCH_FRAMES
-        span = STEPS_PER_FRAME * (len(pictures) - 1) + shifts
-        first = frame * STEPS_PER_FRAME - max_shift
-        inside = slice(max(0, first), max(0, min(len(audio), first + span)))
-        table = np.full((len(pictures), span), np.nan, np.float32)
-        if inside.stop > inside.start:
-            near = euclidean(pictures, audio[inside].astype(np.float32))
-            table[:, inside.start - first : inside.stop - first] = near
-        rows = _diagonals(table, shifts)
+    first, last = first_frame // frames_each, -(-(first_frame + len(video)) // frames_each)
+    numbers = np.arange(first, max(first, last) if len(video) else first)
+    sums, counts = np.zeros((2, len(numbers), shifts), np.float32)
+    for row, number in enumerate(numbers):
+        frame = max(first_frame, int(number) * frames_each)
+        pictures = video[frame - first_frame : (int(number) + 1) * frames_each - first_frame]
+        rows = _near(pictures, audio, frame * STEPS_PER_FRAME - max_shift, shifts)
         judged = np.isfinite(rows)
-        sums[k] = np.where(judged, rows, 0).sum(axis=0)
-        counts[k] = judged.sum(axis=0)
-    return Stretches(first_frame, sums, counts)
+        sums[row] = np.where(judged, rows, 0).sum(axis=0)
+        counts[row] = judged.sum(axis=0)
+    return Stretches(numbers, frames_each, sums, counts)
+
+
+def _near(
+    pictures: NDArray[np.float32], audio: NDArray[np.float32], first: int, shifts: int
+) -> NDArray[np.float32]:
+    """(R, shifts) distances of pictures to the sounds from step `first` on, 4 later for each."""
+    span = STEPS_PER_FRAME * (len(pictures) - 1) + shifts
+    inside = slice(max(0, first), max(0, min(len(audio), first + span)))
+    table = np.full((len(pictures), span), np.nan, np.float32)
+    if inside.stop > inside.start:
+        near = euclidean(pictures, audio[inside].astype(np.float32))
+        table[:, inside.start - first : inside.stop - first] = near
+    return _diagonals(table, shifts)
 
 
 def euclidean(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,8 +125,9 @@ def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
     return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
-def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offset | None:
-    """The offset told by (K, shifts) stretches; None where no shift can be judged."""
+def find_offset(stretches: Stretches) -> Offset | None:
+    """The offset that stretches tell; None where no shift can be judged."""
+    sums, counts = stretches.sums, stretches.counts
     total_counts = counts.sum(axis=0)
     curve = mean_curve(sums.sum(axis=0), total_counts)
     if np.isfinite(curve).sum() < 3:
@@ -102,15 +137,35 @@ def find_offset(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Offse
     offset_ms = offset_ms_of_shift(vertex(curve) - max_shift)
     resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _resample(sums, counts)])
     away = np.abs(resampled - offset_ms)
-    agreement = float(np.mean(away <= TOLERANCE_MS))
+    accord = _accord(stretches, curve, best, float(np.mean(away <= TOLERANCE_MS)))
     judged = np.flatnonzero(np.isfinite(curve))
     return Offset(
         offset_ms,
         _half_width(away),
         best,
-        weigh(curve, total_counts, best, agreement, float(counts.max(axis=1).sum())),
+        weigh(curve, total_counts, best, accord, float(stretches.windows.sum())),
         min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
     )
+
+
+def _accord(stretches: Stretches, curve: Curve, best: int, agreement: float) -> Accord:
+    """How well stretches agree on point `best` of their mean curve."""
+    sums, counts = stretches.sums[:, best], stretches.counts[:, best]
+    gains = (float(np.nanmedian(curve)) * counts - sums)[counts > 0]
+    middle = len(stretches.numbers) // 2
+    parts = (stretches.part(slice(None, middle)), stretches.part(slice(middle, None)))
+    near = [_minimum_near(part.curve, best) for part in parts if len(part.numbers)]
+    steadiness = 0.0
+    if len(gains) > 2:
+        error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
+        steadiness = min(MOST_STEADY, float(gains.mean()) / (error + 1e-6))
+    return Accord(agreement, sum(near) / 2, steadiness, float(np.mean(gains > 0)))
+
+
+def _minimum_near(curve: Curve, best: int) -> bool:
+    if not np.isfinite(curve).any():
+        return False
+    return abs(int(np.nanargmin(curve)) - best) * STEP_MS <= TOLERANCE_MS
 
 
 def _half_width(away: NDArray[np.float64]) -> float:
@@ -151,34 +206,6 @@ def upstream_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, fl
     )
     best = int(np.argmin(means))
     return float(means[best]), float(np.median(means) - means[best]), reach - best
-
-
-def choose_speakers(tracks: Sequence[Stretches]) -> list[NDArray[np.bool_]]:
-    """For each track, which of its stretches count.
-
-    Where several faces are seen at once, the one whose lips match some sound best over its whole
-    track is taken to be the speaker; the others are listeners there.
-    """
-    depths = [_depth(track) for track in tracks]
-    chosen = [np.ones(len(track.sums), bool) for track in tracks]
-    for i, track in enumerate(tracks):
-        for j, rival in enumerate(tracks):
-            if i == j or (depths[j], -j) < (depths[i], -i):
-                continue
-            starts = track.first_frame + STRETCH_FRAMES * np.arange(len(track.sums))
-            end = rival.first_frame + STRETCH_FRAMES * len(rival.sums)
-            chosen[i] &= (starts + STRETCH_FRAMES <= rival.first_frame) | (starts >= end)
-    return chosen
-
-
-def _depth(track: Stretches) -> float:
-    """How much better than its median the best shift of a track is, in units of its noise."""
-    if not track.counts.any():
-        return 0.0
-    curve = track.curve
-    count = float(track.counts.max(axis=1).sum())
-    depth = float(np.nanmedian(curve) - np.nanmin(curve))
-    return depth * float(np.sqrt(count))
 
 
 def _diagonals(table: NDArray[np.float32], shifts: int) -> NDArray[np.float32]:

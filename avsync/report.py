@@ -8,7 +8,6 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from avsync.errors import UsageError
 from avsync.timebase import offset_frames, offset_in_words
 
 Status = Literal["ok", "undetermined", "error"]
@@ -16,11 +15,21 @@ Status = Literal["ok", "undetermined", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time with one offset."""
+    """A stretch of time with one offset, or one that grows evenly."""
 
     start_seconds: float
     end_seconds: float
-    offset_ms: float
+    offset_ms: float  # at its start
+    drift_ms_per_minute: float = 0.0  # growth of the offset; positive: sound gets earlier
+    explained_by: str | None = None  # frame rates that make such a drift
+    confidence: float = 1.0
+    uncertainty_ms: float = 0.0
+
+    @property
+    def end_offset_ms(self) -> float:
+        """The offset at its end."""
+        minutes = (self.end_seconds - self.start_seconds) / 60
+        return self.offset_ms + minutes * self.drift_ms_per_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,8 @@ class SyncReport:
     upstream: UpstreamScores | None = None  # where asked for
     segments: tuple[Segment, ...] = ()
     tracks: tuple[TrackSummary, ...] = ()
-    duration_seconds: float | None = None  # of the picture that was looked at
+    duration_seconds: float | None = None  # of the picture
+    looked_seconds: float | None = None  # of picture that was looked at: of long files, parts
     speech_seconds: float | None = None  # of sound while the chosen faces are seen
     detector: str | None = None
     weights: str | None = None
@@ -78,6 +88,20 @@ class SyncReport:
     def offset_frames(self) -> float | None:
         """The offset in frames of 40 ms."""
         return None if self.offset_ms is None else offset_frames(self.offset_ms)
+
+    @property
+    def range_ms(self) -> tuple[float, float]:
+        """The latest and the earliest that sound gets; of an answer only."""
+        ends = [
+            ms for segment in self.segments for ms in (segment.offset_ms, segment.end_offset_ms)
+        ]
+        ends = ends or [self.offset_ms or 0.0]
+        return min(ends), max(ends)
+
+    @property
+    def drift_ms_per_minute(self) -> float:
+        """Growth of the offset, where it grows evenly."""
+        return self.segments[0].drift_ms_per_minute if self.segments else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, flat where programs expect them flat."""
@@ -110,33 +134,60 @@ class SyncReport:
                 f"{margin}SyncNet's figures: LSE-D {u.lse_d:.3f}, LSE-C {u.lse_c:.3f}, "
                 f"AV offset {u.offset_frames} frames"
             )
-        if self.offset_ms is not None and abs(round(self.offset_ms)) > 0:
-            lines.append(f"{margin}put it right: {self._cure()}")
+        if cure := self._cure():
+            lines.append(f"{margin}{cure}")
         lines += [f"{margin}note: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
-    def _cure(self) -> str:
+    def _cure(self) -> str | None:
+        if len(self.segments) > 1:
+            return "put it right: cut it there, then avsync fix each part"
+        if self.offset_ms is None or not any(map(round, self.range_ms)):
+            return None
         stem, suffix = os.path.splitext(self.path)
-        return shlex.join(["avsync", "fix", self.path, "-o", f"{stem}.synced{suffix}"])
+        command = ["avsync", "fix", self.path, "-o", f"{stem}.synced{suffix}"]
+        return f"put it right: {shlex.join(command)}"
 
     def _headline(self) -> str:
         if self.offset_ms is None or self.confidence is None:
             return f"cannot tell: {'; '.join(self.reasons)}"
-        frames = abs(offset_frames(self.offset_ms))
         return (
-            f"{offset_in_words(self.offset_ms)}, {frames:.1f} frames   "
+            f"{self._offset_in_words()}   "
             f"confidence {confidence_in_words(self.confidence)}   +-{self.uncertainty_ms:.0f} ms"
         )
+
+    def _offset_in_words(self) -> str:
+        assert self.offset_ms is not None
+        first, *others = self.segments or (Segment(0.0, 0.0, self.offset_ms),)
+        if others:
+            steps = (f"from {s.start_seconds:.1f} s {_shortly(s.offset_ms)}" for s in others)
+            return "; ".join((offset_in_words(first.offset_ms), *steps))
+        if first.drift_ms_per_minute:
+            pace, why = first.drift_ms_per_minute, first.explained_by
+            return (
+                f"{offset_in_words(first.offset_ms)} at the start, "
+                f"{_shortly(first.end_offset_ms)} at the end: {abs(pace):.0f} ms a minute more "
+                f"{'early' if pace > 0 else 'late'}{f' ({why})' if why else ''}"
+            )
+        frames = abs(offset_frames(self.offset_ms))
+        return f"{offset_in_words(self.offset_ms)}, {frames:.1f} frames"
 
     def _basis(self) -> str:
         most = max((track.share for track in self.tracks), default=0.0)
         speakers = sum(track.share > 0.05 * most for track in self.tracks)
         faces = {0: "no face", 1: "one face"}.get(speakers, f"{speakers} face tracks")
+        seconds = self.duration_seconds or 0.0
+        whole = self.looked_seconds is None or self.looked_seconds >= 0.99 * seconds
+        looked = "" if whole else f"{self.looked_seconds:.0f} s looked at of "
         return (
             f"{self.speech_seconds or 0:.1f} s of speech on {faces}, "
-            f"{self.duration_seconds or 0:.1f} s of picture; "
+            f"{looked}{seconds:.1f} s of picture; "
             f"{self.weights} weights, {self.detector} faces"
         )
+
+
+def _shortly(offset_ms: float) -> str:
+    return offset_in_words(offset_ms).removeprefix("sound is ")
 
 
 COLUMNS = (
@@ -153,6 +204,7 @@ COLUMNS = (
     "lse_c",
     "upstream_offset_frames",
     "duration_seconds",
+    "looked_seconds",
     "speech_seconds",
     "detector",
     "weights",
@@ -175,67 +227,3 @@ def to_row(report: SyncReport) -> tuple[Any, ...]:
     """Values of `COLUMNS`."""
     fields = report.to_dict() | {"reasons": "; ".join(report.reasons)}
     return tuple(fields.get(name) for name in COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How early and how late sound may be, in ms, both positive."""
-
-    early_ms: float
-    late_ms: float
-
-    @classmethod
-    def of(cls, text: str) -> "Tolerance":
-        """A standard's name or EARLY/LATE in ms, such as 40/60. Raises UsageError otherwise."""
-        if text in STANDARDS:
-            return STANDARDS[text]
-        try:
-            early, late = (float(part) for part in text.split("/"))
-        except ValueError:
-            early = late = -1.0
-        if early < 0 or late < 0:
-            names = ", ".join(STANDARDS)
-            raise UsageError(f"--tolerance {text}: choose {names}, or EARLY/LATE in ms") from None
-        return cls(early, late)
-
-    def allows(self, offset_ms: float) -> bool:
-        """Whether an offset is inside."""
-        return -self.late_ms <= offset_ms <= self.early_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which reports are wanted; one that asks for anything wants answers only."""
-
-    min_confidence: float | None = None  # 0..1
-    max_abs_offset_ms: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"--min-confidence {self.min_confidence:g}: between 0 and 1")
-        if self.max_abs_offset_ms is not None and self.max_abs_offset_ms < 0:
-            raise UsageError(
-                f"--max-abs-offset {self.max_abs_offset_ms:g}: milliseconds, 0 or more"
-            )
-
-    @property
-    def asks(self) -> bool:
-        """Whether anything is left out at all."""
-        return self.min_confidence is not None or self.max_abs_offset_ms is not None
-
-    def wants(self, report: SyncReport) -> bool:
-        """Whether a report is to be written."""
-        if not self.asks:
-            return True
-        if report.offset_ms is None or report.confidence is None:
-            return False
-        return report.confidence >= (self.min_confidence or 0.0) and (
-            self.max_abs_offset_ms is None or abs(report.offset_ms) <= self.max_abs_offset_ms
-        )
-
-
-STANDARDS = {
-    "ebu-r37": Tolerance(40, 60),  # EBU R37, end of the production chain
-    "itu-bt1359": Tolerance(45, 125),  # ITU-R BT.1359-1, threshold of detectability
-    "atsc-is191": Tolerance(15, 45),  # ATSC IS-191
-}

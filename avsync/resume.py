@@ -10,12 +10,15 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import OutputError
-from avsync.report import Source, SyncReport
+from avsync.report import Segment, Source, SyncReport
+
+_Held = tuple[bytes, str, float | None, tuple[Segment, ...]]  # key, status, offset, segments
 
 
 class ReportFile:
@@ -24,7 +27,7 @@ class ReportFile:
     def __init__(self, path: Path) -> None:
         """Raises OutputError where the file cannot be written, or is no report."""
         self._path = path
-        self._holds: dict[str, tuple[bytes, str, float | None]] = {}  # by path: of its last line
+        self._holds: dict[str, _Held] = {}  # by path: of its last line
         self._is_stale = False  # it has lines that count no more
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -57,8 +60,9 @@ class ReportFile:
         held = self._holds.get(path)
         if held is None or held[0] != _key(_facts(source)):
             return None
-        _, status, offset_ms = held
-        return SyncReport(path, "ok" if status == "ok" else "undetermined", offset_ms)
+        _, status, offset_ms, segments = held
+        known = SyncReport(path, "ok" if status == "ok" else "undetermined", offset_ms)
+        return replace(known, segments=segments)
 
     def append(self, report: SyncReport) -> None:
         """Add a line, in one write. Raises OutputError where the disk does not take it."""
@@ -69,7 +73,7 @@ class ReportFile:
         except OSError as error:
             raise OutputError(f"--resume {self._path}: {error.strerror}") from error
         self._is_stale |= report.path in self._holds
-        self._holds[report.path] = (b"", report.status, report.offset_ms)
+        self._holds[report.path] = (b"", report.status, report.offset_ms, report.segments)
 
     def _only_one_writes(self) -> None:
         try:
@@ -100,7 +104,9 @@ class ReportFile:
                     continue
                 self._is_stale |= fields["path"] in self._holds
                 key = b"" if fields["status"] == "error" else _key(fields)
-                self._holds[fields["path"]] = (key, fields["status"], fields.get("offset_ms"))
+                segments = tuple(Segment(**segment) for segment in fields.get("segments", ()))
+                held = (key, fields["status"], fields.get("offset_ms"), segments)
+                self._holds[fields["path"]] = held
         os.ftruncate(self._descriptor, end)
 
     def _drop_stale(self) -> None:

@@ -7,7 +7,7 @@ of it must be seen.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from avsync.media import Span
@@ -74,6 +74,15 @@ def weigh(looks: Sequence[Look], together: SyncReport, duration_seconds: float) 
         return "more"
     thirds = {int(THIRDS * look.span.start_seconds / duration_seconds) for look in sure}
     return "enough" if len(thirds) == THIRDS else "more"
+
+
+def spread_over(report: SyncReport, duration_seconds: float) -> SyncReport:
+    """What parts of a file have told is said of all of it."""
+    duration = round(duration_seconds, 2)
+    segments = report.segments
+    if segments:
+        segments = (*segments[:-1], replace(segments[-1], end_seconds=duration))
+    return replace(report, duration_seconds=duration, segments=segments)
 
 
 def _shares() -> Iterator[float]:

@@ -35,6 +35,19 @@ def offset_ms_of_shift(shift_steps: float) -> float:
     return -shift_steps * STEP_MS
 
 
+def drift_ms_per_minute(stretch: float) -> float:
+    """How fast the offset grows where the sound must become `stretch` times as long.
+
+    Positive: the sound gets earlier and earlier.
+    """
+    return 60_000 * (1 - 1 / stretch)
+
+
+def stretch_of_drift(ms_per_minute: float) -> float:
+    """How many times as long the sound must become to cure a drift."""
+    return 1 / (1 - ms_per_minute / 60_000)
+
+
 def offset_frames(offset_ms: float) -> float:
     """The same offset counted in frames of 40 ms, as SyncNet reports it."""
     return offset_ms / FRAME_MS

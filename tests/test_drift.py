@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from avsync.drift import find_stretch, stretched
 from talking_face import write_talking_face
 from timeline import run
 
 from avsync.detect import DetectOptions, open_tools
-from avsync.drift import find_stretch, stretched
 from avsync.fix import FixOptions, fix
 from avsync.judge import FaceTrack, Seen
 from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS

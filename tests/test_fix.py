@@ -24,8 +24,8 @@ from avsync.errors import MediaError, OutputError
 from avsync.fix import FixOptions, fix
 from avsync.inventory import Inventory
 from avsync.remux import Cure, Wishes
-from avsync.report import Tolerance
 from avsync.safe_output import safe_output
+from avsync.tolerance import Tolerance
 from avsync.writing import Planner
 
 HOG = DetectOptions(faces="hog")

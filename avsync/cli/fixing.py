@@ -15,7 +15,7 @@ from avsync.fix import FixOptions
 from avsync.fix_many import fix_all, is_folder_wanted, targets
 from avsync.fix_report import FixReport
 from avsync.remux import Wishes
-from avsync.report import Tolerance
+from avsync.tolerance import Tolerance
 
 STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
 

@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
 from avsync.model import AnyStreams
+from avsync.offset import Offset
 from avsync.training.clips import Clip
-from avsync.training.trials import Trials
+from avsync.training.trials import Trial, Trials
 
 LENGTHS = (25, 50, 100, 200, 400)  # windows
 REACHES_SECONDS = (1, 1, 3, 10)  # searches of each clip at each length
-MISMATCHED_SHARE = 0.25
+MISMATCHED_SHARE = 0.35
+ROUNDS = 2  # of other shifts and other sounds
 RIDGE = 1e-3
 FOLDS = 5  # of speakers
 BANDS = 10  # of confidence, for the expected calibration error
+COVERAGE = 0.92  # of true offsets by `uncertainty_ms`; it is said to be 90 %
+FLOOR_MS = 6.0  # detectors, crops and codecs move an offset by so much, however long the clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Examples:
     right: NDArray[np.bool_]
     speakers: NDArray[np.str_]
     typical_distance: float  # median of the curves' medians
+    errors: NDArray[np.float64]  # (M, 2) ms of right answers: what resampling says, what it was
 
 
 def calibrate(
@@ -49,6 +54,8 @@ def calibrate(
         "coefficients": list(calibration.coefficients),
         "intercept": calibration.intercept,
         "typical_distance": examples.typical_distance,
+        "uncertainty_scale": round(uncertainty_scale(examples.errors), 2),
+        "uncertainty_floor_ms": FLOOR_MS,
         "tolerance_ms": tolerance_ms,
         "examples": len(examples.right),
         "expected_error": round(expected_error(confidence, examples.right), 4),
@@ -58,16 +65,39 @@ def calibrate(
 
 def gather(trials: Trials, tolerance_ms: float) -> Examples:
     """Evidence and truth of every trial that has an answer at all."""
-    evidence, right, speakers = [], [], []
-    for trial in trials.sweep(LENGTHS, REACHES_SECONDS, MISMATCHED_SHARE):
-        offset = trial.offset()
-        if offset is not None:
+    evidence, right, speakers, errors = [], [], [], []
+    for _ in range(ROUNDS):
+        for trial in trials.sweep(LENGTHS, REACHES_SECONDS, MISMATCHED_SHARE):
+            offset = trial.offset()
+            if offset is None:
+                continue
             evidence.append(offset.evidence)
             right.append(trial.is_right(offset.offset_ms, tolerance_ms))
             speakers.append(trial.clip.source.speaker)
+            if right[-1] and trial.share <= 0.5:
+                errors.append((offset.uncertainty_ms, _independent_error_ms(trial, offset)))
     features = np.array([e.features for e in evidence])
     typical = float(np.median([e.median_distance for e in evidence]))
-    return Examples(features, np.array(right), np.array(speakers), typical)
+    return Examples(
+        features, np.array(right), np.array(speakers), typical, np.array(errors).reshape(-1, 2)
+    )
+
+
+def _independent_error_ms(trial: Trial, offset: Offset) -> float:
+    """What the error would be had the clip's own offset been measured on other frames.
+
+    It was measured on all of the clip, of which the trial shows a share.
+    """
+    return abs(offset.offset_ms - trial.truth_ms) / float(np.sqrt(1 - trial.share))
+
+
+def uncertainty_scale(errors: NDArray[np.float64]) -> float:
+    """What to multiply resampled half-widths by, so that they cover the true offsets."""
+    if not len(errors):
+        return 1.0
+    resampled, error = errors.T
+    needed = np.sqrt(np.maximum(error**2 - FLOOR_MS**2, 0)) / resampled
+    return max(1.0, float(np.quantile(needed, COVERAGE)))
 
 
 def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:

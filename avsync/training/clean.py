@@ -4,6 +4,7 @@ Weights that have trained on a clip have learnt its error by heart and find what
 only weights that have not say anything new (cross-fitting: train on some speakers, measure others).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +20,8 @@ from avsync.errors import WeightsError
 from avsync.fast import half_precision
 from avsync.features import is_sounding, mfcc
 from avsync.model import AnyStreams
-from avsync.offset import Stretches, compare, find_offset
+from avsync.offset import Offset, compare, find_offset
+from avsync.speakers import among
 from avsync.timebase import FRAME_MS, STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
@@ -29,6 +31,8 @@ NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
 # A second of speech is measured to some 50 ms: less than two frames is no reason to correct it.
 SHORT_SECONDS = 2.0
 SHORT_AWAY_MS = 2.0 * FRAME_MS
+ALIKE_CLIPS = 4  # of one speaker, sure ones, from which they tell an offset together
+ALIKE_MS = 20.0  # by which they may differ in the median
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,11 @@ class EmbeddedClip:
     sounding: NDArray[np.bool_]  # (S - 19,): whether something is heard
     first_frame: int
 
-    def compare(self, max_shift: int = STEPS_PER_SECOND) -> Stretches:
-        """Distances to the sounds around each picture."""
-        return compare(self.video, self.audio, self.first_frame, max_shift)
+    def offset(self) -> Offset | None:
+        """The offset within a second to either side, however unsure."""
+        near = compare(self.video, self.audio, self.first_frame, STEPS_PER_SECOND)
+        talk = among([near])
+        return find_offset(talk.stretches) if talk else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,7 @@ class Judge:
 
     def measure(self, clip: Clip) -> dict[str, Any]:
         """The offset of a clip as it is in its file, and how sure."""
-        stretches = embed_clip(self.streams, clip).compare()
-        offset = find_offset(stretches.sums, stretches.counts)
+        offset = embed_clip(self.streams, clip).offset()
         if offset is None:
             return {}
         return {
@@ -111,12 +116,32 @@ def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np
     return np.asarray(audio.float().cpu().numpy())
 
 
-def decide(measured: dict[str, Any], known_ms: float, seconds: float) -> Verdict:
-    """Correct a clip of so many seconds, keep it at its known offset, or drop it."""
+def usual_offset_ms(measured: Sequence[dict[str, Any]]) -> float | None:
+    """Offset that a speaker's clips have in common; None where few are sure, or they differ.
+
+    Clips of one speaker are mostly cut from one recording: together they tell what a second of
+    speech cannot.
+    """
+    sure = [m["offset_ms"] for m in measured if m and m["confidence"] >= SURE]
+    if len(sure) < ALIKE_CLIPS:
+        return None
+    middle = float(np.median(sure))
+    return middle if float(np.median(np.abs(np.array(sure) - middle))) <= ALIKE_MS else None
+
+
+def decide(
+    measured: dict[str, Any], known_ms: float, seconds: float, usual_ms: float | None = None
+) -> Verdict:
+    """Correct a clip of so many seconds, keep it at its known offset, or drop it.
+
+    `usual_ms` is what its speaker's clips have in common.
+    """
     if not measured:
         return Verdict(False, "dropped: too short")
     offset_ms, confidence = measured["offset_ms"], measured["confidence"]
     away_ms = abs(offset_ms - known_ms)
+    if confidence >= SURE and seconds < SHORT_SECONDS and usual_ms is not None:
+        return Verdict(True, "corrected: short, as its speaker's", usual_ms, confidence)
     if confidence >= SURE and seconds < SHORT_SECONDS and away_ms < SHORT_AWAY_MS:
         return Verdict(True, "as it is: short, near", known_ms, confidence)
     if confidence >= SURE:

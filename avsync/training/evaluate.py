@@ -13,7 +13,7 @@ import numpy as np
 from avsync.confidence import Calibration
 from avsync.downloads import Progress, silent
 from avsync.errors import DataError
-from avsync.judge import judge
+from avsync.judge import Question, judge
 from avsync.model import AnyStreams
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
@@ -145,7 +145,7 @@ def _cut(trials: Trials) -> Iterable[Trial]:
 
 
 def _foreign(trials: Trials) -> Iterable[Trial]:
-    kinds: tuple[Heard, ...] = ("stranger", "music", "silence")
+    kinds: tuple[Heard, ...] = ("stranger", "other moment", "music", "silence")
     for number in range(len(trials)):
         for heard in kinds:
             yield trials.make(number, trials.length(number), 1, heard, alone=True)
@@ -157,7 +157,7 @@ def _judge_all(
     judged = []
     for trial in trials:
         name = str(trial.clip.source.path)
-        report = judge(name, trial.seen, calibration, trial.reach_seconds)
+        report = judge(name, [trial.seen], calibration, Question(trial.reach_seconds))
         offset = trial.offset()
         confidence = calibration.confidence(offset.evidence) if offset else None
         is_right = offset is not None and trial.is_right(offset.offset_ms)

@@ -14,15 +14,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avsync.features import is_sounding, mfcc
-from avsync.judge import FaceTrack, Seen
 from avsync.model import AnyStreams
-from avsync.offset import Offset, compare, find_offset
+from avsync.offset import Offset, find_offset
+from avsync.speakers import FaceTrack, Seen, listen
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
     SAMPLE_RATE,
     STEPS_PER_FRAME,
     STEPS_PER_SECOND,
+    WINDOW_FRAMES,
 )
 from avsync.training.clean import embed_clip, embed_samples
 from avsync.training.clips import Clip
@@ -31,7 +32,7 @@ MOVED_FRAMES = 20  # sound is moved by up to so much
 ALONE_SHARE = 1 / 3  # of the trials with a short search: nothing is heard beyond the clip's ends
 NOISE_SECONDS = 30
 SOME_FACE_PIXELS = 100.0  # where a clip's face was not measured
-Heard = Literal["own", "stranger", "music", "silence"]
+Heard = Literal["own", "stranger", "other moment", "music", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,15 @@ class Trial:
     heard: Heard
     truth_ms: float  # for the clip's own sound only
 
+    @property
+    def share(self) -> float:
+        """Of the clip's pictures, how many are seen."""
+        return self.windows / max(1, self.clip.frame_count - WINDOW_FRAMES + 1)
+
     def offset(self) -> Offset | None:
         """What is found, however unsure; None where nothing is, or only at the edge."""
-        (track,) = self.seen.tracks
-        max_shift = self.reach_seconds * STEPS_PER_SECOND
-        stretches = compare(track.video, self.seen.audio, track.first_frame, max_shift)
-        offset = find_offset(stretches.sums, stretches.counts)
+        talk = listen([self.seen], self.reach_seconds * STEPS_PER_SECOND)
+        offset = find_offset(talk.stretches) if talk else None
         return None if offset is None or offset.at_edge else offset
 
     def is_right(self, offset_ms: float, tolerance_ms: float = FRAME_MS) -> bool:
@@ -97,7 +101,7 @@ class Trials:
         if alone is None:
             alone = reach_seconds == 1 and self._rng.random() < ALONE_SHARE
         lead_frames = 0 if alone else reach_seconds * FRAMES_PER_SECOND + MOVED_FRAMES
-        sound = sound if alone else self._amid_others(sound, lead_frames)
+        sound = sound if alone else self._amid_others(number, sound, lead_frames)
         # Comparing with the sounds around a later frame is hearing the sound that much earlier.
         frame = max(0, lead_frames + embedded.first_frame + start + moved)
         moved = frame - lead_frames - embedded.first_frame - start
@@ -122,7 +126,7 @@ class Trials:
     def _draw_heard(self, mismatched_share: float) -> Heard:
         if self._rng.random() >= mismatched_share:
             return "own"
-        foreign: tuple[Heard, ...] = ("stranger", "stranger", "stranger", "music")
+        foreign: tuple[Heard, ...] = ("stranger", "stranger", "other moment", "music")
         return foreign[int(self._rng.integers(len(foreign)))]
 
     def _sound(self, number: int, heard: Heard) -> _Sound:
@@ -130,6 +134,8 @@ class Trials:
             return self._sounds[number]
         if heard == "stranger":
             return self._sounds[self._stranger(number)]
+        if heard == "other moment":
+            return self._sounds[self._other_moment(number)]
         noise, size = self._noise_sounds[heard], len(self._sounds[number].audio)
         first = int(self._rng.integers(max(1, len(noise.audio) - size)))
         return _Sound(noise.audio[first : first + size], noise.sounding[first : first + size])
@@ -140,25 +146,32 @@ class Trials:
         others = [k for k, clip in enumerate(self.clips) if clip.source.speaker != speaker]
         return others[int(self._rng.integers(len(others)))] if others else number
 
-    def _amid_others(self, sound: _Sound, lead_frames: int) -> _Sound:
+    def _other_moment(self, number: int) -> int:
+        """Another clip of the same speaker, where there is one, else a stranger's."""
+        speaker = self.clips[number].source.speaker
+        others = [
+            k for k, clip in enumerate(self.clips) if clip.source.speaker == speaker and k != number
+        ]
+        if not others:
+            return self._stranger(number)
+        return others[int(self._rng.integers(len(others)))]
+
+    def _amid_others(self, number: int, sound: _Sound, lead_frames: int) -> _Sound:
         """A sound between other people's, as in long videos."""
         steps = lead_frames * STEPS_PER_FRAME
-        before, after = self._talk(steps), self._talk(steps)
+        before, after = self._talk(number, steps), self._talk(number, steps)
         return _Sound(
             np.concatenate([before.audio, sound.audio, after.audio]),
             np.concatenate([before.sounding, sound.sounding, after.sounding]),
         )
 
-    def _talk(self, steps: int) -> _Sound:
-        """So many steps of anybody's sound."""
-        parts = [self._anybody() for _ in range(3)]
+    def _talk(self, number: int, steps: int) -> _Sound:
+        """So many steps of sound of anybody but who is seen: that might match."""
+        parts = [self._sounds[self._stranger(number)] for _ in range(3)]
         while sum(len(part.audio) for part in parts) < steps:
-            parts.append(self._anybody())
+            parts.append(self._sounds[self._stranger(number)])
         audio = np.concatenate([part.audio for part in parts])[:steps]
         return _Sound(audio, np.concatenate([part.sounding for part in parts])[:steps])
-
-    def _anybody(self) -> _Sound:
-        return self._sounds[int(self._rng.integers(len(self._sounds)))]
 
 
 def _music(rng: Generator) -> NDArray[np.int16]:

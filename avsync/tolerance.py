@@ -1,0 +1,71 @@
+"""Stage 6b: how far out sound may be, and which answers are wanted."""
+
+from dataclasses import dataclass
+
+from avsync.errors import UsageError
+from avsync.report import SyncReport
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How early and how late sound may be, in ms, both positive."""
+
+    early_ms: float
+    late_ms: float
+
+    @classmethod
+    def of(cls, text: str) -> "Tolerance":
+        """A standard's name or EARLY/LATE in ms, such as 40/60. Raises UsageError otherwise."""
+        if text in STANDARDS:
+            return STANDARDS[text]
+        try:
+            early, late = (float(part) for part in text.split("/"))
+        except ValueError:
+            early = late = -1.0
+        if early < 0 or late < 0:
+            names = ", ".join(STANDARDS)
+            raise UsageError(f"--tolerance {text}: choose {names}, or EARLY/LATE in ms") from None
+        return cls(early, late)
+
+    def allows(self, report: SyncReport) -> bool:
+        """Whether an offset is inside, from the first picture to the last."""
+        return all(-self.late_ms <= offset_ms <= self.early_ms for offset_ms in report.range_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which reports are wanted; one that asks for anything wants answers only."""
+
+    min_confidence: float | None = None  # 0..1
+    max_abs_offset_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"--min-confidence {self.min_confidence:g}: between 0 and 1")
+        if self.max_abs_offset_ms is not None and self.max_abs_offset_ms < 0:
+            raise UsageError(
+                f"--max-abs-offset {self.max_abs_offset_ms:g}: milliseconds, 0 or more"
+            )
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is left out at all."""
+        return self.min_confidence is not None or self.max_abs_offset_ms is not None
+
+    def wants(self, report: SyncReport) -> bool:
+        """Whether a report is to be written."""
+        if not self.asks:
+            return True
+        if report.offset_ms is None or report.confidence is None:
+            return False
+        return report.confidence >= (self.min_confidence or 0.0) and (
+            self.max_abs_offset_ms is None
+            or max(map(abs, report.range_ms)) <= self.max_abs_offset_ms
+        )
+
+
+STANDARDS = {
+    "ebu-r37": Tolerance(40, 60),  # EBU R37, end of the production chain
+    "itu-bt1359": Tolerance(45, 125),  # ITU-R BT.1359-1, threshold of detectability
+    "atsc-is191": Tolerance(15, 45),  # ATSC IS-191
+}
