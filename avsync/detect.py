@@ -116,17 +116,18 @@ def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Too
 
     seconds = onlooker.info.duration_seconds or 0.0
     reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
+    alone = replace(options, varies=False, upstream_scoring=False)
     seen: list[Seen] = []
     looks: list[sampling.Look] = []
     report = SyncReport(path, "undetermined")
     for span in sampling.spans(seconds):
         seen.append(onlooker.look(span, reach))
-        looks.append(sampling.Look(span, verdict(path, seen[-1:], options, tools)))
-        report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, tools)
-        wanted = sampling.weigh(looks, report, seconds)
-        if wanted == "all":
+        looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, tools)))
+        if len(looks) >= sampling.FEWEST_LOOKS:
+            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, tools)
+        if sampling.disagree(looks) or sampling.varies(report):
             return verdict(path, [onlooker.look()], options, tools)
-        if wanted == "enough":
+        if sampling.suffice(looks, report, seconds):
             break
     return sampling.spread_over(report, seconds)
 

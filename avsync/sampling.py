@@ -8,7 +8,6 @@ of it must be seen.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from avsync.media import Span
 from avsync.report import SyncReport
@@ -21,8 +20,6 @@ THIRDS = 3  # of a file, in each of which the offset must be seen
 SURE = 0.9  # confidence of a look by itself
 VERY_SURE = 0.99  # of all looks together
 FINE_SLOPE = 2e-3  # seconds a second: how fast sound may run away for looks to be compared at all
-
-Verdict = Literal["enough", "more", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +57,24 @@ def reach_seconds(duration_seconds: float, max_offset_seconds: float) -> float:
     return max_offset_seconds + FINE_SLOPE * duration_seconds / 2 + 1.0
 
 
-def weigh(looks: Sequence[Look], together: SyncReport, duration_seconds: float) -> Verdict:
-    """Whether what was seen is enough for an answer, or all must be looked at."""
+def disagree(looks: Sequence[Look]) -> bool:
+    """Whether looks that are sure by themselves tell different offsets."""
+    offsets = [look.report.offset_ms or 0.0 for look in looks if look.is_sure]
+    return bool(offsets) and max(offsets) - min(offsets) > FRAME_MS
+
+
+def varies(together: SyncReport) -> bool:
+    """Whether all looks together tell a drift or steps: where, only the whole file can say."""
+    return len(together.segments) > 1 or together.drift_ms_per_minute != 0.0
+
+
+def suffice(looks: Sequence[Look], together: SyncReport, duration_seconds: float) -> bool:
+    """Whether all looks together are sure, and those in each third of the file by themselves."""
+    if together.status != "ok" or (together.confidence or 0.0) < VERY_SURE:
+        return False
     sure = [look for look in looks if look.is_sure]
-    offsets = [look.report.offset_ms or 0.0 for look in sure]
-    if offsets and max(offsets) - min(offsets) > FRAME_MS:
-        return "all"
-    if together.status == "ok" and len(together.segments) > 1:
-        return "all"
-    if len(looks) < FEWEST_LOOKS or together.status != "ok":
-        return "more"
-    if (together.confidence or 0.0) < VERY_SURE or len(sure) < THIRDS:
-        return "more"
     thirds = {int(THIRDS * look.span.start_seconds / duration_seconds) for look in sure}
-    return "enough" if len(thirds) == THIRDS else "more"
+    return len(looks) >= FEWEST_LOOKS and len(thirds) == THIRDS
 
 
 def spread_over(report: SyncReport, duration_seconds: float) -> SyncReport:
