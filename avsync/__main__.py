@@ -1,7 +1,11 @@
 """`python -m avsync`, and the entry point of the `avsync` command."""
 
+import os
 import signal
 import sys
+
+# Matrices of numpy's are small here: threads would wait for each other longer than they work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> None:

@@ -49,10 +49,14 @@ def detect_one(path: str, options: DetectOptions, progress: Progress = silent) -
 
     Raises AvsyncError where the tools cannot be had.
     """
+    from avsync import weights
+
     tools = open_tools(options, progress)
-    source = _source(path, tools.weights.sha256, options)
+    sha256 = sha256_of(weights.find(options.weights))
+    source = _source(path, sha256, options)
     started = monotonic()
     report = replace(try_detect(path, options, tools, progress), source=source)
+    _ = tools.loaded  # a fault of theirs is not the file's
     yield Answer(Task(0, path, source), report, monotonic() - started)
 
 

@@ -18,11 +18,18 @@ from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from avsync.confidence import Calibration
     from avsync.detectors import FaceFinder
+    from avsync.embeddings import Network
+    from avsync.features import CropGeometry
     from avsync.looking import Onlooker
     from avsync.speakers import Seen
     from avsync.weights import Weights
+
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,29 @@ class DetectOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What is loaded once for any number of files; made by `open_tools`."""
+class Loaded:
+    """What takes a second to load: torch, and the network."""
 
     weights: "Weights"
     calibration: "Calibration"
+    network: "Network"
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is loaded once for any number of files; made by `open_tools`."""
+
     finder: "FaceFinder | None"  # None: the picture is a face crop already
-    device: str
+    geometry: "CropGeometry"
+    threads: int  # that may embed at once
     notes: tuple[str, ...]  # for every report
+    loading: "Future[Loaded]"  # goes on while the first file is looked at
+
+    @property
+    def loaded(self) -> Loaded:
+        """Waits for it. Raises AvsyncError where it cannot be had."""
+        return self.loading.result()
 
 
 def detect(
@@ -87,7 +109,8 @@ def detect(
     info = media.probe(path, options.audio_track)
     info.require_both()
     tools = tools or open_tools(options, progress)
-    onlooker = Onlooker.of(info, tools.weights.streams, tools.finder, tools.device, progress)
+    network = partial(_network_of, tools)
+    onlooker = Onlooker.of(info, tools.finder, tools.geometry, network, tools.threads, progress)
     name = os.fspath(path)
     if options.thorough or not sampling.is_long(info.duration_seconds):
         report = verdict(name, [onlooker.look()], options, tools)
@@ -97,8 +120,8 @@ def detect(
         report,
         looked_seconds=onlooker.frames / FRAMES_PER_SECOND,
         detector=tools.finder.name if tools.finder else "given crop",
-        weights=tools.weights.name,
-        warnings=(*tools.notes, *onlooker.warnings),
+        weights=tools.loaded.weights.name,
+        warnings=(*tools.notes, *tools.loaded.notes, *onlooker.warnings),
     )
 
 
@@ -107,7 +130,7 @@ def verdict(path: str, looks: "Sequence[Seen]", options: DetectOptions, tools: T
     from avsync.judge import Question, judge
 
     question = Question(options.max_offset_seconds, options.upstream_scoring, options.varies)
-    return judge(path, looks, tools.calibration, question)
+    return judge(path, looks, tools.loaded.calibration, question)
 
 
 def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Tools) -> SyncReport:
@@ -153,38 +176,60 @@ def open_measure(
 
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
-    tools = open_tools(options)
+    tools = open_tools(options, threads=threads)
     import cv2
-    import torch
 
-    torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+    _ = tools.loaded  # what cannot be had is said now
     tools = replace(tools, notes=(*notes, *tools.notes))
     return partial(try_detect, options=options, tools=tools)
 
 
-def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
-    """Load the weights and the face finder that the options ask for.
+def open_tools(
+    options: DetectOptions, progress: Progress = silent, threads: int | None = None
+) -> Tools:
+    """Open the face finder, and begin to load the weights that the options ask for.
 
-    Raises AvsyncError where they cannot be had.
+    Raises AvsyncError where they cannot be had, or `Tools.loaded` does.
     """
     _require_opencv()
+    from concurrent.futures import ThreadPoolExecutor
+
+    from avsync import weights
+    from avsync.detectors import open_finder
+    from avsync.resources import cores
+
+    if options.device not in DEVICES:
+        raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
+    geometry = weights.geometry_of(weights.find(options.weights))
+    threads = threads or cores()
+    loader = ThreadPoolExecutor(1, "load")
+    loading = loader.submit(_load, options, threads)
+    loader.shutdown(wait=False)
+    notes: list[str] = []
+    finder = None if options.cropped else open_finder(options.faces, progress, notes)
+    return Tools(finder, geometry, threads, tuple(notes), loading)
+
+
+def _load(options: DetectOptions, threads: int) -> Loaded:
     from avsync import weights
     from avsync.confidence import Calibration
-    from avsync.detectors import open_finder
+    from avsync.embeddings import Network
     from avsync.fast import arranged
 
-    notes: list[str] = []
     device = device_of(options.device)
     loaded = weights.load(options.weights, device)
-    calibration = loaded.calibration
+    calibration, notes = loaded.calibration, []
     borrowed = not calibration
     if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
-    loaded = replace(loaded, streams=arranged(loaded.streams))
-    finder = None if options.cropped else open_finder(options.faces, progress, notes)
-    return Tools(loaded, Calibration.of(calibration, borrowed), finder, device, tuple(notes))
+    network = Network(arranged(loaded.streams), device, threads)
+    return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
+
+
+def _network_of(tools: Tools) -> "Network":
+    return tools.loaded.network
 
 
 def device_of(wanted: str) -> str:
@@ -193,7 +238,7 @@ def device_of(wanted: str) -> str:
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in ("cpu", "cuda") or (wanted == "cuda" and not torch.cuda.is_available()):
+    if wanted not in DEVICES or (wanted == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {wanted}: not here; choose auto or cpu")
     return wanted
 

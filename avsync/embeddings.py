@@ -1,29 +1,49 @@
-"""Stage 4: crops and MFCC become embeddings, in batches, while the video streams by."""
+"""Stage 4: crops and MFCC become embeddings, in batches, while the video streams by.
+
+Nothing here waits for the network before something is to be embedded, so that it may still be
+loading while the first pictures are looked at.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avsync.boxes import Box
 from avsync.faces import FacesInFrame
-from avsync.fast import precision_of
 from avsync.features import CropGeometry, crop
-from avsync.model import Streams
+from avsync.resources import cores
 from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
+
+if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile faces are found
+    import torch
+
+    from avsync.model import Streams
 
 FRAMES_PER_BATCH = 128
 STEPS_PER_BATCH = 512
+LONG_STEPS = 60_000  # ten minutes
 
 Crop = NDArray[np.uint8]
 Embedded = NDArray[np.float32]
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What embeds, and how many threads of the processor it may use."""
+
+    streams: "Streams"
+    device: str = "cpu"
+    threads: int = field(default_factory=cores)
+
+
+Loading = Callable[[], Network]  # waits until it is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,7 @@ class _OpenTrack:
     first_frame: int
     boxes: list[Box] = field(default_factory=list)
     waiting: list[Crop] = field(default_factory=list)
-    done: list[Future[torch.Tensor]] = field(default_factory=list)
+    done: "list[Future[torch.Tensor]]" = field(default_factory=list)
 
     def embed(self, batches: "_Batches") -> None:
         """Embed the windows that are complete; the last four frames belong to the next, too."""
@@ -66,11 +86,10 @@ class _Batches:
     however many there are. On a GPU nothing waits for an answer before the end of a track.
     """
 
-    def __init__(self, streams: Streams, device: str) -> None:
-        threads = torch.get_num_threads() if device == "cpu" else 1
-        self._streams, self._device = streams, torch.device(device)
-        self._pool = ThreadPoolExecutor(threads, "embed", torch.set_num_threads, (1,))
-        self._room = BoundedSemaphore(2 * threads)  # crops of a long film must not pile up
+    def __init__(self, network: Loading, threads: int) -> None:
+        self._network = network
+        self._pool = ThreadPoolExecutor(threads, "embed", _on_one_thread)
+        self._room = BoundedSemaphore(4 * threads)  # crops of a long film must not pile up
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +101,7 @@ class _Batches:
         """Their windows' embeddings, on the device; waits while too many batches do."""
         return self._submit(self._embed_video, crops)
 
-    def fill(self, done: Embedded, mfcc: NDArray[np.float32]) -> "Future[None]":
+    def fill(self, done: NDArray[Any], mfcc: NDArray[np.float32]) -> "Future[None]":
         """Write the embeddings of the sounds that start at the first steps; waits likewise."""
         return self._submit(self._embed_audio, done, mfcc[: len(done) + WINDOW_STEPS - 1])
 
@@ -92,30 +111,31 @@ class _Batches:
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def _embed_video(self, crops: list[Crop]) -> torch.Tensor:
-        frames = self._on_device(np.stack(crops))
-        with torch.inference_mode(), precision_of(self._streams, self._device):
-            return self._streams.embed_video(frames)
+    def _embed_video(self, crops: list[Crop]) -> "torch.Tensor":
+        import torch
 
-    def _embed_audio(self, done: Embedded, mfcc: NDArray[np.float32]) -> None:
+        from avsync.fast import precision_of
+
+        network = self._network()
+        frames = _on_device(np.stack(crops), network.device)
+        with torch.inference_mode(), precision_of(network.streams, torch.device(network.device)):
+            return network.streams.embed_video(frames)
+
+    def _embed_audio(self, done: NDArray[Any], mfcc: NDArray[np.float32]) -> None:
+        import torch
+
+        network = self._network()
         with torch.inference_mode():
-            done[:] = _array(self._streams.embed_audio(self._on_device(mfcc)))
-
-    def _on_device(self, array: NDArray[Any]) -> torch.Tensor:
-        values = torch.from_numpy(array)
-        if self._device.type == "cuda":  # from pinned memory a copy holds nobody up
-            values = values.pin_memory().to(self._device, non_blocking=True)
-        return values
+            done[:] = _array(network.streams.embed_audio(_on_device(mfcc, network.device)))
 
 
 def embed_tracks(
-    seen: Iterable[FacesInFrame], streams: Streams, device: str = "cpu"
+    seen: Iterable[FacesInFrame], geometry: CropGeometry, network: Loading, threads: int
 ) -> list[TrackEmbeddings]:
     """Embed every face track of a stream of frames, in order of appearance."""
-    geometry, size = streams.config.geometry, streams.config.embedding_size
     tracks: dict[int, _OpenTrack] = {}
     ended: dict[int, _OpenTrack] = {}
-    with _Batches(streams, device) as batches:
+    with _Batches(network, threads) as batches:
         for faces in seen:
             for number, box in faces.boxes.items():
                 track = tracks.setdefault(number, _OpenTrack(faces.index))
@@ -128,25 +148,31 @@ def embed_tracks(
         for number, track in tracks.items():
             track.embed(batches)
             ended[number] = track
+        size = network().streams.config.embedding_size
         return [ended[number].close(size) for number in sorted(ended)]
 
 
-def embed_crops(crops: Sequence[Crop], streams: Streams, device: str = "cpu") -> Embedded:
+def embed_crops(crops: Sequence[Crop], network: Network) -> Embedded:
     """Embed the crops of one face, frame by frame -> (max(0, T - 4), D)."""
     step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
     starts = range(0, len(crops) - WINDOW_FRAMES + 1, step)
-    with _Batches(streams, device) as batches:
+    with _Batches(lambda: network, network.threads) as batches:
         done = [batches.embed(list(crops[first : first + FRAMES_PER_BATCH])) for first in starts]
         arrays = [_array(future.result()) for future in done]
-    return np.concatenate([np.zeros((0, streams.config.embedding_size), np.float32), *arrays])
+    size = network.streams.config.embedding_size
+    return np.concatenate([np.zeros((0, size), np.float32), *arrays])
 
 
-def embed_sound(mfcc: NDArray[np.float32], streams: Streams, device: str = "cpu") -> Embedded:
-    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms."""
+def embed_sound(mfcc: NDArray[np.float32], network: Network) -> NDArray[Any]:
+    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms.
+
+    Of long sounds in half precision: an hour is 180 MB then. Filled in place, so as not to be
+    there twice.
+    """
     count = max(0, len(mfcc) - WINDOW_STEPS + 1)
-    # Filled in place: an hour of sound is 370 MB, which must not be there twice.
-    done = np.empty((count, streams.config.embedding_size), np.float32)
-    with _Batches(streams, device) as batches:
+    kind = np.float16 if count > LONG_STEPS else np.float32
+    done = np.empty((count, network.streams.config.embedding_size), kind)
+    with _Batches(lambda: network, network.threads) as batches:
         parts = [
             batches.fill(done[first : first + STEPS_PER_BATCH], mfcc[first:])
             for first in range(0, count, STEPS_PER_BATCH)
@@ -156,10 +182,25 @@ def embed_sound(mfcc: NDArray[np.float32], streams: Streams, device: str = "cpu"
     return done
 
 
+def _on_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _on_device(array: NDArray[Any], device: str) -> "torch.Tensor":
+    import torch
+
+    values = torch.from_numpy(array)
+    if device == "cuda":  # from pinned memory a copy holds nobody up
+        values = values.pin_memory().to(device, non_blocking=True)
+    return values
+
+
 def _add(track: _OpenTrack, faces: FacesInFrame, box: Box, geometry: CropGeometry) -> None:
     track.boxes.append(box)
     track.waiting.append(crop(faces.frame, box, geometry))
 
 
-def _array(embeddings: torch.Tensor) -> Embedded:
+def _array(embeddings: "torch.Tensor") -> Embedded:
     return np.asarray(embeddings.float().cpu().numpy())

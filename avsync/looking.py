@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from avsync import media
 from avsync.detectors import FaceFinder
 from avsync.downloads import Progress
-from avsync.embeddings import TrackEmbeddings, embed_sound, embed_tracks
+from avsync.embeddings import Loading, TrackEmbeddings, embed_sound, embed_tracks
 from avsync.faces import cropped_faces, follow_faces
-from avsync.features import box_of_cropped, is_sounding, mfcc
+from avsync.features import CropGeometry, box_of_cropped, is_sounding, mfcc
 from avsync.media import MediaInfo, Span
-from avsync.model import Streams
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
 from avsync.timebase import FRAMES_PER_SECOND
@@ -27,9 +26,10 @@ class Onlooker:
     """Looks at a file, once or several times; made by `Onlooker.of`."""
 
     info: MediaInfo
-    streams: Streams
     finder: FaceFinder | None  # None: the picture is a face crop already
-    device: str
+    geometry: CropGeometry
+    network: Loading
+    threads: int  # that embed
     progress: Progress
     total_seconds: float | None  # that will be looked at, as far as is known
     side: int  # pixels: how large pictures are decoded
@@ -40,15 +40,16 @@ class Onlooker:
     def of(
         cls,
         info: MediaInfo,
-        streams: Streams,
         finder: FaceFinder | None,
-        device: str,
+        geometry: CropGeometry,
+        network: Loading,
+        threads: int,
         progress: Progress,
     ) -> "Onlooker":
         """Takes a few stills to see how large pictures must be. Raises MediaError."""
-        geometry = streams.config.geometry
         side = side_needed(info, finder, geometry) if finder else media.MAX_SIDE
-        return cls(info, streams, finder, device, progress, info.duration_seconds, side)
+        total = info.duration_seconds
+        return cls(info, finder, geometry, network, threads, progress, total, side)
 
     def look(self, span: Span = media.WHOLE, reach_seconds: float = 0.0) -> Seen:
         """Embed every face track in a span, and the sound up to `reach_seconds` around it.
@@ -61,11 +62,11 @@ class Onlooker:
         if span.frame_count is not None:
             heard = Span(span.first_frame - lead, lead + span.frame_count + reach)
         before = self.frames
-        tracks = [self._track(track, lead) for track in self._tracks(span)]
         words: list[str] = []
         steps = mfcc(media.read_samples(self.info, words, heard))
+        tracks = [self._track(track, lead) for track in self._tracks(span)]
         self._note(words)
-        audio = embed_sound(steps, self.streams, self.device)
+        audio = embed_sound(steps, self.network())
         count = self.frames - before
         return Seen(tracks, audio, is_sounding(steps), count, span.first_frame - lead)
 
@@ -78,7 +79,7 @@ class Onlooker:
             video, _ = self.info.require_both()
             width, height = media.decoded_size(video, self.side)
             faces = cropped_faces(frames, box_of_cropped(height, width))
-        tracks = embed_tracks(faces, self.streams, self.device)
+        tracks = embed_tracks(faces, self.geometry, self.network, self.threads)
         self._note(words)
         return tracks
 

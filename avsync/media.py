@@ -216,7 +216,7 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
     """
     video, _ = info.require_both()
     width, height = decoded_size(video, max_side)
-    place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
+    place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None, "skip_frame": "nokey", "threads": 1}
     stream = (
         ffmpeg.builder()
         .input(ffmpeg.INPUT, **place)[str(video.index)]

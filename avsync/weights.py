@@ -20,6 +20,7 @@ from avsync.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from avsync.features import CropGeometry
     from avsync.model import ModelConfig, Streams
 
 FORMAT = 1
@@ -89,6 +90,21 @@ def find(wanted: str) -> Path:
 def fetch_syncnet_v2(progress: Progress = silent) -> Path:
     """Download the public SyncNet checkpoint into the cache, unless it is there and intact."""
     return fetch(SYNCNET_V2, cache_folder(), progress)
+
+
+def geometry_of(path: Path) -> "CropGeometry":
+    """How the network of a weights file wants its crops, told without loading it.
+
+    Raises WeightsError for a damaged file.
+    """
+    from avsync.features import SYNCNET_GEOMETRY, CropGeometry
+
+    if not _is_own(path):
+        return SYNCNET_GEOMETRY
+    try:
+        return CropGeometry(**read_header(path)["config"]["geometry"])
+    except (TypeError, KeyError) as error:
+        raise WeightsError(f"{path}: a configuration this version does not know") from error
 
 
 def load(wanted: str = "default", device: str = "cpu") -> Weights:
@@ -188,9 +204,13 @@ def _compact(tensor: "Tensor") -> "Tensor":
 
 
 def _read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    return _read_own(path) if _is_own(path) else _read_syncnet(path)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is a safetensors file."""
     with path.open("rb") as file:
-        is_safetensors = file.read(9)[8:] == b"{"
-    return _read_own(path) if is_safetensors else _read_syncnet(path)
+        return file.read(9)[8:] == b"{"
 
 
 def _read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":

@@ -100,7 +100,7 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     from syncnet_python import SyncNetModel
 
     from avsync import weights
-    from avsync.embeddings import embed_crops, embed_sound
+    from avsync.embeddings import Network, embed_crops, embed_sound
     from avsync.fast import arranged
 
     generator = torch.Generator().manual_seed(0)
@@ -111,7 +111,7 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     upstream = SyncNetModel()
     upstream.load_state_dict(torch.load(checkpoint))
     upstream.eval()
-    ours = arranged(weights.load(str(checkpoint)).streams)
+    ours = Network(arranged(weights.load(str(checkpoint)).streams))
     pictures, crops = _upstream_pictures(frames), list(frames.numpy())
     sounds = mfcc.T[None, None]
     sides: dict[str, Callable[[], Any]] = {

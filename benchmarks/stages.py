@@ -19,8 +19,8 @@ from avsync.detect import DetectOptions, Tools, open_tools, verdict
 from avsync.embeddings import embed_crops, embed_sound
 from avsync.faces import FacesInFrame, follow_faces
 from avsync.features import crop, is_sounding, mfcc
-from avsync.judge import FaceTrack, Seen
 from avsync.sizing import side_needed
+from avsync.speakers import FaceTrack, Seen
 
 
 class Clock:
@@ -55,12 +55,12 @@ def main() -> None:
 
 def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]]]:
     """Run each stage by itself; the corners of the faces in each frame, in the source's pixels."""
-    streams, finder = tools.weights.streams, tools.finder
+    network, finder = tools.loaded.network, tools.finder
     assert finder
     with clock.stage("probe"):
         info = media.probe(video)
         stream, _ = info.require_both()
-        side = side_needed(info, finder, streams.config.geometry)
+        side = side_needed(info, finder, tools.geometry)
     with clock.stage("decode"):
         frames = list(media.read_frames(info, max_side=side))
     with clock.stage("faces"):
@@ -68,16 +68,16 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
     with clock.stage("crops"):
         crops = {number: _crops(seen, number, tools) for number in _numbers(seen)}
     with clock.stage("video embeddings"):
-        embedded = {number: embed_crops(cut, streams) for number, cut in crops.items()}
+        embedded = {number: embed_crops(cut, network) for number, cut in crops.items()}
     with clock.stage("sound and MFCC"):
         steps = mfcc(media.read_samples(info))
     with clock.stage("audio embeddings"):
-        audio = embed_sound(steps, streams)
+        audio = embed_sound(steps, network)
     scale = stream.width / frames[0].shape[1]
     tracks = [FaceTrack(*_track(seen, number, scale), embedded[number]) for number in embedded]
     with clock.stage("distances and judging"):
         looked = Seen(tracks, audio, is_sounding(steps), len(frames))
-        verdict(video, looked, DetectOptions(), tools, [])
+        verdict(video, [looked], DetectOptions(), tools)
     return [[_corners(box.scaled(scale)) for box in faces.boxes.values()] for faces in seen]
 
 
@@ -86,7 +86,7 @@ def _numbers(seen: list[FacesInFrame]) -> list[int]:
 
 
 def _crops(seen: list[FacesInFrame], number: int, tools: Tools) -> list:  # type: ignore[type-arg]
-    geometry = tools.weights.config.geometry
+    geometry = tools.geometry
     found = [faces for faces in seen if number in faces.boxes]
     return [crop(faces.frame, faces.boxes[number], geometry) for faces in found]
 

@@ -1,6 +1,5 @@
 """The arrangements for speed: the same embeddings, for any number of threads, on any device."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from talking_face import write_talking_face
 
 import avsync
 from avsync import weights
-from avsync.embeddings import STEPS_PER_BATCH, embed_crops, embed_sound
+from avsync.embeddings import STEPS_PER_BATCH, Network, embed_crops, embed_sound
 from avsync.fast import FlatPerfectMatch, arranged, half_precision
 from avsync.model import DefaultStreams, PerfectMatchStreams
 from avsync.timebase import WINDOW_STEPS
@@ -34,14 +33,6 @@ def default() -> DefaultStreams:
     streams = weights.load().streams
     assert isinstance(streams, DefaultStreams)
     return streams
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """Sets the number of threads back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def pictures(count: int, *shape: int) -> NDArray[np.uint8]:
@@ -104,15 +95,12 @@ def test_half_precision_is_near_enough(default: DefaultStreams) -> None:
     assert torch.nn.functional.cosine_similarity(whole, half).min() > 0.999
 
 
-def test_embeddings_are_the_same_for_any_number_of_threads(
-    default: DefaultStreams, threads: None
-) -> None:
+def test_embeddings_are_the_same_for_any_number_of_threads(default: DefaultStreams) -> None:
     crops, mfcc = list(pictures(300, 88, 88)), sound(2 * STEPS_PER_BATCH + 100)
     answers = []
     for count in (1, 2, 3):
-        torch.set_num_threads(count)
-        answers.append((embed_crops(crops, default), embed_sound(mfcc, default)))
-        assert torch.get_num_threads() == count
+        network = Network(default, threads=count)
+        answers.append((embed_crops(crops, network), embed_sound(mfcc, network)))
     for video, audio in answers[1:]:
         assert np.array_equal(video, answers[0][0])
         assert np.array_equal(audio, answers[0][1])
@@ -122,13 +110,13 @@ def test_embeddings_are_the_same_for_any_number_of_threads(
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_too_few_crops_give_no_embedding(default: DefaultStreams, count: int) -> None:
-    assert embed_crops(list(pictures(count, 88, 88)), default).shape == (0, 256)
+    assert embed_crops(list(pictures(count, 88, 88)), Network(default)).shape == (0, 256)
 
 
 @pytest.mark.parametrize("steps", [0, WINDOW_STEPS - 1, WINDOW_STEPS])
 def test_short_sounds(default: DefaultStreams, steps: int) -> None:
     count = max(0, steps - WINDOW_STEPS + 1)
-    assert embed_sound(sound(steps), default).shape == (count, 256)
+    assert embed_sound(sound(steps), Network(default)).shape == (count, 256)
 
 
 @pytest.mark.requires_cuda
@@ -156,9 +144,10 @@ def test_a_gpu_embeds_as_the_processor_does(
         (arranged(perfect_match), (224, 224, 3), 0.9999),
     ):
         crops, mfcc = list(pictures(20, *shape)), sound(200)
-        here = [embed_crops(crops, streams), embed_sound(mfcc, streams)]
+        here = [embed_crops(crops, Network(streams)), embed_sound(mfcc, Network(streams))]
         streams.to("cuda")  # type: ignore[attr-defined]
-        there = [embed_crops(crops, streams, "cuda"), embed_sound(mfcc, streams, "cuda")]
+        gpu = Network(streams, "cuda")
+        there = [embed_crops(crops, gpu), embed_sound(mfcc, gpu)]
         streams.to("cpu")  # type: ignore[attr-defined]
         for a, b in zip(here, there, strict=True):
             cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
