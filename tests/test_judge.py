@@ -5,12 +5,13 @@ import pytest
 from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
-from avsync.judge import FaceTrack, Seen, judge
+from avsync.judge import Question, judge
 from avsync.report import SyncReport
+from avsync.speakers import FaceTrack, Seen
 
 SIZE = 32
 # Of the evidence's features: the lead over other minima, and the agreement of stretches.
-SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, 0.0, 0.0), -6.0)
+SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, *(9 * [0.0])), -6.0)
 Array = NDArray[np.float32]
 
 
@@ -41,7 +42,7 @@ def _seen(tracks: list[FaceTrack], sound: Array, frames: int = 200) -> Seen:
 
 
 def _judge(seen: Seen, seconds: float = 1.0) -> SyncReport:
-    return judge("a.mp4", seen, SURE_WHEN_STRETCHES_AGREE, seconds)
+    return judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(seconds))
 
 
 @pytest.mark.parametrize("shift_steps", [-63, -12, -1, 0, 3, 40, 77])
