@@ -86,15 +86,13 @@ def gather(trials: Trials, tolerance_ms: float) -> Examples:
 def _error_ms(trial: Trial, offset: Offset) -> float:
     """How far an answer is off, or would be had the clip's own offset been measured elsewhere.
 
-    Where it was measured, that was on all of the clip, of which the trial shows a share. NaN: that
-    is nearly all of it, or the answer is another minimum.
+    That was measured on all of the clip, of which the trial shows a share. NaN: that is more than
+    half of it, or the answer is another minimum.
     """
     error_ms = abs(offset.offset_ms - trial.truth_ms)
-    if trial.heard != "own" or error_ms > BASIN_MS:
+    if trial.heard != "own" or error_ms > BASIN_MS or trial.share > 0.5:
         return np.nan
-    if trial.clip.source.offset_ms == 0.0:  # known, not measured
-        return error_ms
-    return error_ms / float(np.sqrt(1 - trial.share)) if trial.share <= 0.5 else np.nan
+    return error_ms / float(np.sqrt(1 - trial.share))
 
 
 def half_widths(errors: NDArray[np.float64]) -> tuple[float, float]:
