@@ -22,6 +22,7 @@ from avsync.timebase import SAMPLE_RATE
 GOOD = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-pix_fmt", "yuv420p")
 PLAIN = ("-c:a", "pcm_s16le")
 KEPT = "aresample=async=1:first_pts=0"
+SECONDS = 10.0  # of a clip that are used where more would only take longer
 SIDE = 320  # pixels of one person's half of a scene
 
 
@@ -100,7 +101,7 @@ def degrade(clip: Clip, kind: str, moved_ms: int, output: Path) -> Path:
     graph = f"[0:v:0]{video},{even}[v];{sound},{delayed(moved_ms)}[a]"
     run(
         *inputs, "-filter_complex", graph, "-map", "[v]", "-map", "[a]",
-        "-fps_mode", "passthrough", *how.encoding, *how.sound, output,
+        "-t", SECONDS, "-fps_mode", "passthrough", *how.encoding, *how.sound, output,
     )  # fmt: skip
     return output
 
@@ -121,7 +122,7 @@ def mix_scene(
     output: Path,
 ) -> Path:
     """Two people side by side; who is heard is on the left."""
-    seconds = min(clip.seconds, other.seconds)
+    seconds = min(clip.seconds, other.seconds, SECONDS)
     half = f"fps=25,scale={SIDE}:{SIDE}:force_original_aspect_ratio=decrease,"
     half += f"pad={SIDE}:{SIDE}:(ow-iw)/2:(oh-ih)/2,setsar=1"
     still = ",loop=loop=-1:size=1:start=0" if kind == "beside a picture" else ""
