@@ -7,7 +7,7 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,9 @@ from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from avsync.confidence import Calibration
     from avsync.detectors import FaceFinder
-    from avsync.media import MediaInfo
+    from avsync.looking import Onlooker
     from avsync.speakers import Seen
     from avsync.weights import Weights
 
@@ -40,6 +37,7 @@ class DetectOptions:
     device: str = "auto"  # auto, cpu, cuda
     audio_track: int = 1  # which of the sound tracks is heard
     varies: bool = True  # drift and steps are looked for, too
+    thorough: bool = False  # long files are looked at from end to end
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.max_offset_seconds <= 3600:
@@ -53,6 +51,7 @@ class DetectOptions:
             "faces": self.faces,
             "cropped": self.cropped,
             "upstream_scoring": self.upstream_scoring,
+            "thorough": self.thorough,
         }
 
 
@@ -81,31 +80,56 @@ def detect(
     it cannot be read at all.
     """
     _require_opencv()
-    from avsync import media
+    from avsync import media, sampling
+    from avsync.looking import Onlooker
 
     options = options or DetectOptions()
     info = media.probe(path, options.audio_track)
     info.require_both()
     tools = tools or open_tools(options, progress)
-    warnings = list(tools.notes)
-    seen = look_and_listen(info, tools, progress, warnings)
-    return verdict(os.fspath(path), seen, options, tools, warnings)
+    onlooker = Onlooker.of(info, tools.weights.streams, tools.finder, tools.device, progress)
+    name = os.fspath(path)
+    if options.thorough or not sampling.is_long(info.duration_seconds):
+        report = verdict(name, [onlooker.look()], options, tools)
+    else:
+        report = _sampled(name, onlooker, options, tools)
+    return replace(
+        report,
+        looked_seconds=onlooker.frames / FRAMES_PER_SECOND,
+        detector=tools.finder.name if tools.finder else "given crop",
+        weights=tools.weights.name,
+        warnings=(*tools.notes, *onlooker.warnings),
+    )
 
 
-def verdict(
-    path: str, seen: "Seen", options: DetectOptions, tools: Tools, warnings: list[str]
-) -> SyncReport:
-    """The report on what `look_and_listen` made of a file."""
+def verdict(path: str, looks: "Sequence[Seen]", options: DetectOptions, tools: Tools) -> SyncReport:
+    """What is told by one or more looks at a file, in time."""
     from avsync.judge import Question, judge
 
     question = Question(options.max_offset_seconds, options.upstream_scoring, options.varies)
-    judged = judge(path, [seen], tools.calibration, question)
-    return replace(
-        judged,
-        detector=tools.finder.name if tools.finder else "given crop",
-        weights=tools.weights.name,
-        warnings=tuple(warnings),
-    )
+    return judge(path, looks, tools.calibration, question)
+
+
+def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Tools) -> SyncReport:
+    """What parts of a long file tell, as many as it takes; or all of it, where they disagree."""
+    from avsync import sampling
+
+    seconds = onlooker.info.duration_seconds or 0.0
+    reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
+    alone = replace(options, varies=False, upstream_scoring=False)
+    seen: list[Seen] = []
+    looks: list[sampling.Look] = []
+    report = SyncReport(path, "undetermined")
+    for span in sampling.spans(seconds):
+        seen.append(onlooker.look(span, reach))
+        looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, tools)))
+        if len(looks) >= sampling.FEWEST_LOOKS:
+            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, tools)
+        if sampling.disagree(looks) or sampling.varies(report):
+            return verdict(path, [onlooker.look()], options, tools)
+        if sampling.suffice(looks, report, seconds):
+            break
+    return sampling.spread_over(report, seconds)
 
 
 def try_detect(
@@ -148,6 +172,7 @@ def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
     from avsync import weights
     from avsync.confidence import Calibration
     from avsync.detectors import open_finder
+    from avsync.fast import arranged
 
     notes: list[str] = []
     device = device_of(options.device)
@@ -157,6 +182,7 @@ def open_tools(options: DetectOptions, progress: Progress = silent) -> Tools:
     if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
+    loaded = replace(loaded, streams=arranged(loaded.streams))
     finder = None if options.cropped else open_finder(options.faces, progress, notes)
     return Tools(loaded, Calibration.of(calibration, borrowed), finder, device, tuple(notes))
 
@@ -181,46 +207,3 @@ def _require_opencv() -> None:
             f"OpenCV cannot be loaded ({error}): apt install libgl1 libglib2.0-0, "
             "or replace the package opencv-python by opencv-python-headless"
         ) from error
-
-
-def look_and_listen(
-    info: "MediaInfo", tools: Tools, progress: Progress, warnings: list[str]
-) -> "Seen":
-    """Embed every face track and the whole sound."""
-    from avsync import media
-    from avsync.embeddings import embed_sound, embed_tracks
-    from avsync.faces import cropped_faces, follow_faces
-    from avsync.features import box_of_cropped, is_sounding, mfcc
-    from avsync.speakers import FaceTrack, Seen
-
-    video, _ = info.require_both()
-    width, height = media.decoded_size(video)
-    counter = _FrameCounter(info, progress)
-    frames = counter.count(media.read_frames(info, warnings))
-    if tools.finder:
-        faces = follow_faces(frames, tools.finder)
-    else:
-        faces = cropped_faces(frames, box_of_cropped(height, width))
-    streams = tools.weights.streams
-    tracks = [
-        FaceTrack(track.first_frame, track.boxes * (video.width / width), track.video)
-        for track in embed_tracks(faces, streams, tools.device)
-    ]
-    steps = mfcc(media.read_samples(info, warnings))
-    audio = embed_sound(steps, streams, tools.device)
-    return Seen(tracks, audio, is_sounding(steps), counter.frames)
-
-
-class _FrameCounter:
-    """Counts frames that pass through, and tells how far the film has run."""
-
-    def __init__(self, info: "MediaInfo", progress: Progress) -> None:
-        self.frames = 0
-        self._total, self._progress = info.duration_seconds, progress
-
-    def count(self, frames: "Iterator[NDArray[np.uint8]]") -> "Iterator[NDArray[np.uint8]]":
-        for frame in frames:
-            self.frames += 1
-            if self.frames % FRAMES_PER_SECOND == 0:
-                self._progress("looking", self.frames / FRAMES_PER_SECOND, self._total)
-            yield frame

@@ -1,8 +1,10 @@
 """Stage 4: crops and MFCC become embeddings, in batches, while the video streams by."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 import torch
@@ -10,14 +12,18 @@ from numpy.typing import NDArray
 
 from avsync.boxes import Box
 from avsync.faces import FacesInFrame
+from avsync.fast import precision_of
 from avsync.features import CropGeometry, crop
 from avsync.model import Streams
 from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
 
 FRAMES_PER_BATCH = 128
-STEPS_PER_BATCH = 2048
+STEPS_PER_BATCH = 512
 
+Crop = NDArray[np.uint8]
 Embedded = NDArray[np.float32]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,71 +41,119 @@ class _OpenTrack:
 
     first_frame: int
     boxes: list[Box] = field(default_factory=list)
-    waiting: list[NDArray[np.uint8]] = field(default_factory=list)
-    done: list[Embedded] = field(default_factory=list)
+    waiting: list[Crop] = field(default_factory=list)
+    done: list[Future[torch.Tensor]] = field(default_factory=list)
 
-    def embed(self, streams: Streams, device: str) -> None:
+    def embed(self, batches: "_Batches") -> None:
         """Embed the windows that are complete; the last four frames belong to the next, too."""
         if len(self.waiting) >= WINDOW_FRAMES:
-            frames = torch.from_numpy(np.stack(self.waiting)).to(device)
-            self.done.append(_array(streams.embed_video(frames)))
+            self.done.append(batches.embed(self.waiting))
             self.waiting = self.waiting[1 - WINDOW_FRAMES :]
 
     def close(self, size: int) -> TrackEmbeddings:
+        """Wait for what is being embedded."""
         boxes = np.array([(b.x, b.y, b.width, b.height) for b in self.boxes], np.float32)
-        video = np.concatenate([np.zeros((0, size), np.float32), *self.done])
-        return TrackEmbeddings(self.first_frame, boxes, video)
+        done = [_array(future.result()) for future in self.done]
+        return TrackEmbeddings(
+            self.first_frame, boxes, np.concatenate([np.zeros((0, size), np.float32), *done])
+        )
 
 
-@torch.inference_mode()
+class _Batches:
+    """Embeds batches of crops or MFCC in threads, while the next are being made.
+
+    Each batch has one thread to itself, so that embeddings are the same, down to the last bit,
+    however many there are. On a GPU nothing waits for an answer before the end of a track.
+    """
+
+    def __init__(self, streams: Streams, device: str) -> None:
+        threads = torch.get_num_threads() if device == "cpu" else 1
+        self._streams, self._device = streams, torch.device(device)
+        self._pool = ThreadPoolExecutor(threads, "embed", torch.set_num_threads, (1,))
+        self._room = BoundedSemaphore(2 * threads)  # crops of a long film must not pile up
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def embed(self, crops: list[Crop]) -> "Future[torch.Tensor]":
+        """Their windows' embeddings, on the device; waits while too many batches do."""
+        return self._submit(self._embed_video, crops)
+
+    def fill(self, done: Embedded, mfcc: NDArray[np.float32]) -> "Future[None]":
+        """Write the embeddings of the sounds that start at the first steps; waits likewise."""
+        return self._submit(self._embed_audio, done, mfcc[: len(done) + WINDOW_STEPS - 1])
+
+    def _submit(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> "Future[R]":
+        self._room.acquire()
+        future = self._pool.submit(work, *arguments, **named)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def _embed_video(self, crops: list[Crop]) -> torch.Tensor:
+        frames = self._on_device(np.stack(crops))
+        with torch.inference_mode(), precision_of(self._streams, self._device):
+            return self._streams.embed_video(frames)
+
+    def _embed_audio(self, done: Embedded, mfcc: NDArray[np.float32]) -> None:
+        with torch.inference_mode():
+            done[:] = _array(self._streams.embed_audio(self._on_device(mfcc)))
+
+    def _on_device(self, array: NDArray[Any]) -> torch.Tensor:
+        values = torch.from_numpy(array)
+        if self._device.type == "cuda":  # from pinned memory a copy holds nobody up
+            values = values.pin_memory().to(self._device, non_blocking=True)
+        return values
+
+
 def embed_tracks(
     seen: Iterable[FacesInFrame], streams: Streams, device: str = "cpu"
 ) -> list[TrackEmbeddings]:
     """Embed every face track of a stream of frames, in order of appearance."""
     geometry, size = streams.config.geometry, streams.config.embedding_size
     tracks: dict[int, _OpenTrack] = {}
-    closed: dict[int, TrackEmbeddings] = {}
-    for faces in seen:
-        for number, box in faces.boxes.items():
-            track = tracks.setdefault(number, _OpenTrack(faces.index))
-            _add(track, faces, box, geometry)
-            if len(track.waiting) == FRAMES_PER_BATCH:
-                track.embed(streams, device)
-        for number in [n for n in tracks if n not in faces.boxes]:
-            tracks[number].embed(streams, device)
-            closed[number] = tracks.pop(number).close(size)
-    for number, track in tracks.items():
-        track.embed(streams, device)
-        closed[number] = track.close(size)
-    return [closed[number] for number in sorted(closed)]
+    ended: dict[int, _OpenTrack] = {}
+    with _Batches(streams, device) as batches:
+        for faces in seen:
+            for number, box in faces.boxes.items():
+                track = tracks.setdefault(number, _OpenTrack(faces.index))
+                _add(track, faces, box, geometry)
+                if len(track.waiting) == FRAMES_PER_BATCH:
+                    track.embed(batches)
+            for number in [n for n in tracks if n not in faces.boxes]:
+                tracks[number].embed(batches)
+                ended[number] = tracks.pop(number)
+        for number, track in tracks.items():
+            track.embed(batches)
+            ended[number] = track
+        return [ended[number].close(size) for number in sorted(ended)]
 
 
-@torch.inference_mode()
+def embed_crops(crops: Sequence[Crop], streams: Streams, device: str = "cpu") -> Embedded:
+    """Embed the crops of one face, frame by frame -> (max(0, T - 4), D)."""
+    step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
+    starts = range(0, len(crops) - WINDOW_FRAMES + 1, step)
+    with _Batches(streams, device) as batches:
+        done = [batches.embed(list(crops[first : first + FRAMES_PER_BATCH])) for first in starts]
+        arrays = [_array(future.result()) for future in done]
+    return np.concatenate([np.zeros((0, streams.config.embedding_size), np.float32), *arrays])
+
+
 def embed_sound(mfcc: NDArray[np.float32], streams: Streams, device: str = "cpu") -> Embedded:
-    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms.
-
-    On one thread, whatever the machine has: how torch splits these convolutions changes their last
-    bits, and an offset must not depend on how many files are measured at once.
-    """
+    """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms."""
     count = max(0, len(mfcc) - WINDOW_STEPS + 1)
     # Filled in place: an hour of sound is 370 MB, which must not be there twice.
     done = np.empty((count, streams.config.embedding_size), np.float32)
-    with _one_thread():
-        for first in range(0, count, STEPS_PER_BATCH):
-            part = torch.from_numpy(mfcc[first : first + STEPS_PER_BATCH + WINDOW_STEPS - 1])
-            embedded = _array(streams.embed_audio(part.to(device)))
-            done[first : first + len(embedded)] = embedded
+    with _Batches(streams, device) as batches:
+        parts = [
+            batches.fill(done[first : first + STEPS_PER_BATCH], mfcc[first:])
+            for first in range(0, count, STEPS_PER_BATCH)
+        ]
+        for part in parts:
+            part.result()
     return done
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _add(track: _OpenTrack, faces: FacesInFrame, box: Box, geometry: CropGeometry) -> None:

@@ -22,6 +22,7 @@ SMOOTHING = 12  # frames to either side
 MAX_GAP = 16  # frames in which a face may go unseen and still be the same track
 DELAY = SMOOTHING + MAX_GAP
 SMALL_SIDE = 640  # pixels: the copy in which faces are looked for
+WHOLE_LOOKS = 4  # where all faces are large, each so-manieth look is at that copy, others at a half
 MIN_OVERLAP = 0.3  # of a face with the same face one search earlier
 MAX_FACES = 8  # the largest; a crowd is not a conversation
 CUT_PICTURE = (64, 36)
@@ -44,6 +45,7 @@ class _Track:
     times: list[int] = field(default_factory=list)  # frames in which the face was found
     boxes: list[Box] = field(default_factory=list)
     shot_end: int | None = None  # first frame of the next shot, once known
+    medians: list[NDArray[np.float64]] = field(default_factory=list)  # of boxes with a next one
 
     def covers(self, index: int) -> bool:
         last = self.times[-1]
@@ -69,25 +71,31 @@ class _Track:
         return Box(*(mean - slope * mean_time))
 
     def _median(self, i: int) -> NDArray[np.float64]:
-        boxes = self.boxes[max(0, i - 1) : i + 2]
-        if len(boxes) < 3:
-            boxes = [self.boxes[i]]
-        return np.median([(b.x, b.y, b.width, b.height) for b in boxes], axis=0)
+        """Of a box, the one before and the one after: (x, y, width, height)."""
+        for k in range(len(self.medians), len(self.boxes) - 1):
+            around = self.boxes[max(0, k - 1) : k + 2]
+            values = np.array([(b.x, b.y, b.width, b.height) for b in around])
+            self.medians.append(np.sort(values, axis=0)[1] if len(around) == 3 else values[0])
+        if i < len(self.medians):
+            return self.medians[i]
+        last = self.boxes[i]
+        return np.array([last.x, last.y, last.width, last.height])
 
 
 def follow_faces(frames: Iterable[NDArray[np.uint8]], finder: FaceFinder) -> Iterator[FacesInFrame]:
     """Pass frames through, each with the faces in it; about a second behind."""
     waiting: deque[tuple[int, NDArray[np.uint8]]] = deque()
     tracks: list[_Track] = []
-    shots = _ShotChanges()
+    shots, looks = _ShotChanges(), _Looks(finder)
     count = shot_start = number = 0
     for index, frame in enumerate(frames):
         if shots.is_cut(frame):
             shot_start = index
             _end_shot(tracks, index)
+            looks.forget()
         if (index - shot_start) % FIND_EVERY == 0:
             open_tracks = [t for t in tracks if _is_open(t, index)]
-            number = _link(open_tracks, _look(frame, finder), index, tracks, number)
+            number = _link(open_tracks, looks.at(frame), index, tracks, number)
         waiting.append((index, frame))
         count = index + 1
         if len(waiting) > DELAY:
@@ -105,9 +113,38 @@ def cropped_faces(frames: Iterable[NDArray[np.uint8]], box: Box | None) -> Itera
         yield FacesInFrame(index, frame, {0: box} if box else {})
 
 
-def _look(frame: NDArray[np.uint8], finder: FaceFinder) -> list[Box]:
-    """Canonical boxes in full-size pixels, the largest first."""
-    scale = min(1.0, SMALL_SIDE / max(frame.shape[:2]))
+class _Looks:
+    """Looks for faces, at half the size while those that are there are large."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+        self._halves_left = 0  # looks at half the size until the next at the whole
+        self._known = 0  # faces seen in the last look at the whole
+
+    def forget(self) -> None:
+        """What is seen now has nothing to do with what was seen before."""
+        self._halves_left = 0
+
+    def at(self, frame: NDArray[np.uint8]) -> list[Box]:
+        """Canonical boxes in full-size pixels, the largest first."""
+        if self._halves_left:
+            self._halves_left -= 1
+            boxes = find_faces(frame, self._finder, SMALL_SIDE // 2)
+            if len(boxes) >= self._known:
+                return boxes
+        boxes = find_faces(frame, self._finder, SMALL_SIDE)
+        large, side = self._finder.large_pixels, max(frame.shape[:2])
+        if boxes and large is not None and side > SMALL_SIDE // 2:
+            shown = min(1.0, SMALL_SIDE / side)
+            smallest = shown * min(max(box.width, box.height) for box in boxes)
+            self._halves_left = WHOLE_LOOKS - 1 if smallest >= large else 0
+        self._known = len(boxes)
+        return boxes
+
+
+def find_faces(frame: NDArray[np.uint8], finder: FaceFinder, side: int) -> list[Box]:
+    """Canonical boxes in full-size pixels, found in a copy of at most `side`, the largest first."""
+    scale = min(1.0, side / max(frame.shape[:2]))
     small = frame
     if scale < 1:
         small = np.asarray(

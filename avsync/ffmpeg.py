@@ -18,6 +18,7 @@ from avsync.errors import MediaError, ToolMissingError
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
+NO_STAMP = b"-9223372036854775808"  # in place of a time of showing; that of decoding is near it
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
 
@@ -82,18 +83,27 @@ def version() -> str:
     return " ".join(done.stdout.split()[:3])
 
 
-def first_stamp_seconds(path: str | os.PathLike[str], index: int) -> float | None:
-    """Time stamp of the first packet of a stream; None where it has none.
+def first_stamp_seconds(
+    path: str | os.PathLike[str], index: int, after_seconds: float = 0.0
+) -> float | None:
+    """Time stamp of the first packet of a stream, at which decoding can begin; None: it has none.
 
-    Newer versions say it in their banner, older ones do not.
+    After a seek, where one is asked for. Of the start newer versions say it in their banner, older
+    ones do not.
     """
-    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-copyts", "-i", input_url(path)]
-    argv += ["-map", f"0:{index}", "-c", "copy", "-frames", "1"]
+    seek = ["-ss", f"{after_seconds:.3f}", "-noaccurate_seek"] if after_seconds else []
+    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-copyts", *seek]
+    argv += ["-i", input_url(path), "-map", f"0:{index}", "-c", "copy", "-frames", "1"]
     argv += ["-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
     base = re.search(rb"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
-    packet = re.search(rb"^0, *-?\w+, *(-?\d+),", done.stdout, re.MULTILINE)
-    return int(packet[1]) * int(base[1]) / int(base[2]) if base and packet else None
+    packet = re.search(rb"^0, *(-?\w+), *(-?\d+),", done.stdout, re.MULTILINE)
+    if not base or not packet:
+        return None
+    stamp = packet[1] if packet[2] == NO_STAMP else packet[2]
+    if stamp == NO_STAMP or not stamp.lstrip(b"-").isdigit():
+        return None
+    return int(stamp) * int(base[1]) / int(base[2])
 
 
 def read_chunks(

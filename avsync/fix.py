@@ -109,9 +109,9 @@ def _readable(source: Path) -> Path:
 def _measure(
     path: Path, name: Path, options: FixOptions, tools: Tools, progress: Progress
 ) -> SyncReport:
-    """Look at a file; the report calls it `name`."""
+    """Look at all of a file, since drift and steps must not be missed; it is called `name`."""
     track = options.wishes.audio_track or 1
-    listening = replace(options.detect, audio_track=track, varies=options.drift)
+    listening = replace(options.detect, audio_track=track, varies=options.drift, thorough=True)
     return replace(detect(path, listening, tools=tools, progress=progress), path=os.fspath(name))
 
 

@@ -7,18 +7,22 @@ Dropping start times would make a file that was mended by shifting a stream meas
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import ffmpeg
+from avsync import banner, ffmpeg
+from avsync.banner import AudioStream, VideoStream
 from avsync.errors import MediaError
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
+SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
+CODEC_SECONDS = 0.2  # of sound, or a few frames, until a decoder is right after a seek
 SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
 MEDIA_NAME = re.compile(
     r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
@@ -33,27 +37,21 @@ NEAREST_FRAME = (
     f"PTS+if(lt(T-PREV_INT,{STILL_SECONDS}),{0.5 / FRAMES_PER_SECOND}-(T-PREV_INT)/2,0)/TB"
 )
 
-_STREAM = re.compile(r"^\s*Stream #0:(\d+).*?: (Video|Audio): (.*)$")
-_SIZE = re.compile(r"[ ,](\d{1,5})x(\d{1,5})[ ,\[]")
-_PIXEL_ASPECT = re.compile(r"\[?SAR (\d+):(\d+)")
-_ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
-_DURATION = re.compile(r"Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
-
 
 @dataclass(frozen=True, slots=True)
-class VideoStream:
-    """A moving picture as it is shown: upright, with square pixels."""
+class Span:
+    """A part of a file, in frames at 25 fps from its time zero on."""
 
-    index: int  # of the stream in the container
-    width: int  # pixels
-    height: int  # pixels
+    first_frame: int = 0
+    frame_count: int | None = None  # None: to the end
+
+    @property
+    def start_seconds(self) -> float:
+        """After time zero."""
+        return self.first_frame / FRAMES_PER_SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class AudioStream:
-    """The sound track that is heard."""
-
-    index: int  # of the stream in the container
+WHOLE = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,36 +110,44 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
         raise MediaError(f"{path}: permission denied; make it readable")
     text = ffmpeg.banner(path)
     video, audio, has_cover_art, tracks = None, None, False, 0
-    for index, kind, rest in _streams(text):
+    for index, kind, rest in banner.streams(text):
         if kind == "Audio":
             tracks += 1
             audio = AudioStream(index) if tracks == audio_track else audio
         elif kind == "Video" and "(attached pic)" in rest:
             has_cover_art = True
         elif kind == "Video" and video is None:
-            video = _video_stream(index, rest)
-    duration, start = _times(text)
+            video = banner.video_stream(index, rest)
+    duration, start = banner.times(text)
     if video is not None:
         start = _zero_on_frame_grid(start, ffmpeg.first_stamp_seconds(path, video.index))
     if video is None and audio is None and not has_cover_art:
-        raise MediaError(f"{path}: not a media file that ffmpeg can read: {_cause(text, path)}")
+        raise MediaError(
+            f"{path}: not a media file that ffmpeg can read: {banner.cause(text, path)}"
+        )
     return MediaInfo(path, duration, start, video, audio, has_cover_art)
 
 
-def read_frames(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
-    """Frames at 25 fps from the container's time zero on, each (height, width, 3), BGR, 0..255.
+def read_frames(
+    info: MediaInfo,
+    warnings: list[str] | None = None,
+    max_side: int = MAX_SIDE,
+    span: Span = WHOLE,
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames at 25 fps from the start of a span on, each (height, width, 3), BGR, 0..255.
 
-    Frame n is the source frame nearest to n * 40 ms. At most 1280 pixels a side.
+    Frame n of a file is the source frame nearest to n * 40 ms. At most `max_side` pixels a side.
     Raises MediaError where nothing can be decoded.
     """
     video, _ = info.require_both()
-    width, height = decoded_size(video)
-    source = ffmpeg.builder().input(ffmpeg.INPUT, copyts=None)[str(video.index)]
+    width, height = decoded_size(video, max_side)
+    source = _opened(info, video.index, span)
+    start = info.start_seconds + span.start_seconds
     stream = (
         source.filter("setpts", NEAREST_FRAME)
-        .filter("fps", FRAMES_PER_SECOND, start_time=info.start_seconds)
+        .filter("fps", FRAMES_PER_SECOND, start_time=f"{start:.6f}")
         .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
-        .output("pipe:", format="rawvideo", pix_fmt="bgr24")
+        .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(span.frame_count))
     )
     frame_bytes = width * height * 3
     for chunk in ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings):
@@ -149,29 +155,84 @@ def read_frames(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[
             yield np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
 
 
-def read_samples(info: MediaInfo, warnings: list[str] | None = None) -> Iterator[NDArray[np.int16]]:
-    """Mono sound at 16 kHz from the container's time zero on, in pieces of one minute.
+def read_samples(
+    info: MediaInfo, warnings: list[str] | None = None, span: Span = WHOLE
+) -> Iterator[NDArray[np.int16]]:
+    """Mono sound at 16 kHz from the start of a span on, in pieces of one minute.
 
     A track that starts late is preceded by silence; gaps inside it are filled.
     Raises MediaError where nothing can be decoded.
     """
     _, audio = info.require_both()
-    source = ffmpeg.builder().input(ffmpeg.INPUT, copyts=None)[str(audio.index)]
     # `async=1` fills and cuts by time stamps, from 20 ms on; a late start becomes leading silence
     # by `first_pts`. That counts in samples of the source, so 0 is the only value to be relied on.
     filling = {"async": 1, "min_hard_comp": 0.02, "first_pts": 0}
+    start = info.start_seconds + span.start_seconds
     stream = (
-        source.filter("asetpts", f"PTS-({info.start_seconds:.6f})/TB")
+        _opened(info, audio.index, span)
+        .filter("asetpts", f"PTS-({start:.6f})/TB")
         .filter("aresample", SAMPLE_RATE, **filling)
-        .output("pipe:", format="s16le", acodec="pcm_s16le", ac=1)
     )
+    if span.frame_count is not None:
+        count = span.frame_count * SAMPLE_RATE // FRAMES_PER_SECOND
+        stream = stream.filter("atrim", end_sample=count)
+    stream = stream.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1)
     for chunk in ffmpeg.read_chunks(stream, SAMPLES_PER_CHUNK * 2, info.path, warnings):
         yield np.frombuffer(chunk[: len(chunk) // 2 * 2], "<i2")
 
 
-def decoded_size(video: VideoStream) -> tuple[int, int]:
+def _opened(info: MediaInfo, index: int, span: Span) -> Any:
+    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept."""
+    options: dict[str, Any] = {"copyts": None}
+    if seconds := _place_before(info, index, span):
+        options |= {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
+    return ffmpeg.builder().input(ffmpeg.INPUT, **options)[str(index)]
+
+
+def _place_before(info: MediaInfo, index: int, span: Span) -> float:
+    """Seconds to seek to so that all of a span is decoded; 0: no seeking.
+
+    Decoding begins at a key frame. Where a container's index leads to a later one, or it has no
+    index, one must look for it further back.
+    """
+    start = info.start_seconds + span.start_seconds
+    for before in SEEK_BEFORE_SECONDS:
+        if (place := span.start_seconds - before) <= 0:
+            break
+        first = ffmpeg.first_stamp_seconds(info.path, index, place)
+        if first is not None and first <= start - CODEC_SECONDS:
+            return place
+    return 0.0
+
+
+def _at_most(frame_count: int | None) -> dict[str, int]:
+    return {} if frame_count is None else {"frames:v": frame_count}
+
+
+def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
+    """A picture near some time after time zero, (height, width, 3) BGR; None: there is none.
+
+    It is the one from which decoding can begin, so that it costs little wherever it lies.
+    """
+    video, _ = info.require_both()
+    width, height = decoded_size(video, max_side)
+    place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
+    stream = (
+        ffmpeg.builder()
+        .input(ffmpeg.INPUT, **place)[str(video.index)]
+        .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
+        .output("pipe:", format="rawvideo", pix_fmt="bgr24", **{"frames:v": 1})
+    )
+    with suppress(MediaError):
+        for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
+            if len(chunk) == width * height * 3:
+                return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+    return None
+
+
+def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:
     """Width and height of the frames that `read_frames` gives."""
-    scale = min(1.0, MAX_SIDE / max(video.width, video.height))
+    scale = min(1.0, max_side / max(video.width, video.height))
     return max(2, round(video.width * scale)), max(2, round(video.height * scale))
 
 
@@ -184,48 +245,3 @@ def _zero_on_frame_grid(start: float, first_frame: float | None) -> float:
         return start
     grid = 1_000_000 // FRAMES_PER_SECOND  # microseconds, so that nothing is lost to rounding
     return start - (round(start * 1e6) - round(first_frame * 1e6)) % grid / 1e6
-
-
-def _streams(text: str) -> list[tuple[int, str, str]]:
-    """(index, kind, description with its side data) of each video and audio stream."""
-    streams: list[tuple[int, str, str]] = []
-    for line in text.splitlines():
-        if found := _STREAM.match(line):
-            streams.append((int(found[1]), found[2], found[3]))
-        elif streams and "Stream #" not in line:
-            index, kind, rest = streams[-1]
-            streams[-1] = index, kind, f"{rest}\n{line}"
-    return streams
-
-
-def _video_stream(index: int, rest: str) -> VideoStream | None:
-    size = _SIZE.search(rest)
-    if size is None:
-        return None
-    width, height = int(size[1]), int(size[2])
-    aspect = _PIXEL_ASPECT.search(rest)
-    if aspect and int(aspect[1]) and int(aspect[2]):
-        width = round(width * Fraction(int(aspect[1]), int(aspect[2])))
-    rotation = _ROTATION.search(rest)
-    if rotation and round(float(rotation[1])) % 180 == 90:
-        width, height = height, width
-    return VideoStream(index, width, height)
-
-
-def _times(text: str) -> tuple[float | None, float]:
-    found = _DURATION.search(text)
-    if found is None:
-        return None, 0.0
-    start = float(found[4] or 0.0)
-    if found[1] is None:  # a recording that was never closed
-        return None, start
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]), start
-
-
-def _cause(text: str, path: Path) -> str:
-    """Why ffmpeg could not open a file: what a reader of the format said, else in general."""
-    lines = text.splitlines()
-    special = [line for line in lines if line[:1] == "[" and "Error opening" not in line]
-    general = [line for line in lines if line.startswith(("Error", "file:"))]
-    words = ffmpeg.last_words((special or general)[-1:])
-    return words.replace(f"file:{path}: ", "")

@@ -76,7 +76,8 @@ class SyncReport:
     upstream: UpstreamScores | None = None  # where asked for
     segments: tuple[Segment, ...] = ()
     tracks: tuple[TrackSummary, ...] = ()
-    duration_seconds: float | None = None  # of the picture that was looked at
+    duration_seconds: float | None = None  # of the picture
+    looked_seconds: float | None = None  # of picture that was looked at: of long files, parts
     speech_seconds: float | None = None  # of sound while the chosen faces are seen
     detector: str | None = None
     weights: str | None = None
@@ -175,9 +176,12 @@ class SyncReport:
         most = max((track.share for track in self.tracks), default=0.0)
         speakers = sum(track.share > 0.05 * most for track in self.tracks)
         faces = {0: "no face", 1: "one face"}.get(speakers, f"{speakers} face tracks")
+        seconds = self.duration_seconds or 0.0
+        whole = self.looked_seconds is None or self.looked_seconds >= 0.99 * seconds
+        looked = "" if whole else f"{self.looked_seconds:.0f} s looked at of "
         return (
             f"{self.speech_seconds or 0:.1f} s of speech on {faces}, "
-            f"{self.duration_seconds or 0:.1f} s of picture; "
+            f"{looked}{seconds:.1f} s of picture; "
             f"{self.weights} weights, {self.detector} faces"
         )
 
@@ -200,6 +204,7 @@ COLUMNS = (
     "lse_c",
     "upstream_offset_frames",
     "duration_seconds",
+    "looked_seconds",
     "speech_seconds",
     "detector",
     "weights",

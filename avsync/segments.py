@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avsync.offset import Curve, Offset, Stretches, find_offset, mean_curve, vertex
 from avsync.speakers import Seen, Talk, listen, stretched
-from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
+from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
 
 FINE_SLOPE = 2e-3  # seconds per second, to either side: clocks that run off, 1000/1001
 FILM_RATIOS = {  # sound's speed / picture's, when the picture of `from` fps is played at `to`
@@ -182,7 +182,9 @@ def _wide(
     looks: Sequence[Seen], stretch: float, max_offset: float, fine_slope: float
 ) -> Stretches | None:
     """A table wide enough for lines of up to `fine_slope`; None without faces."""
-    seconds = sum(seen.frame_count for seen in looks) / FRAMES_PER_SECOND
+    first = min(seen.first_frame for seen in looks)
+    last = max(seen.first_frame + len(seen.audio) // STEPS_PER_FRAME for seen in looks)
+    seconds = (last - first) / FRAMES_PER_SECOND
     reach = round((max_offset + fine_slope * seconds / 2) * STEPS_PER_SECOND)
     talk = listen([stretched(seen, stretch) for seen in looks], reach)
     return talk.stretches if talk else None

@@ -33,6 +33,7 @@ class ScriptedFinder:
 
     script: Script
     name: str = "scripted"
+    large_pixels: float | None = None
     asked: list[int] = field(default_factory=list)
 
     def find(self, picture: NDArray[np.uint8]) -> list[Box]:
@@ -224,3 +225,39 @@ def test_hog_follows_the_portrait_as_it_moves() -> None:
     assert spans(seen) == [(0, 19)]
     speed = (seen[16].boxes[0].x - seen[4].boxes[0].x) / 12
     assert speed == pytest.approx(0.7, abs=0.2)
+
+
+@dataclass
+class SizedFinder:
+    """Finds faces of one size, however large the picture is, and tells how large it was."""
+
+    side: float  # in pixels of the whole picture, 640 wide
+    count: int = 1
+    hidden: bool = False  # whether it takes the whole picture to see the second
+    name: str = "sized"
+    large_pixels: float | None = 96
+    widths: list[int] = field(default_factory=list)
+
+    def find(self, picture: NDArray[np.uint8]) -> list[Box]:
+        """One face or more, beside each other."""
+        width = picture.shape[1]
+        self.widths.append(width)
+        seen = 1 if self.hidden and width < 640 else self.count
+        scale = width / 640
+        return [Box(100.0 + 250 * k, 150, self.side, self.side).scaled(scale) for k in range(seen)]
+
+
+def widths_looked_at(finder: SizedFinder, count: int = 32) -> list[int]:
+    """Of the pictures that a finder was given for so many frames."""
+    list(follow_faces((np.full((360, 640, 3), 60, np.uint8) for _ in range(count)), finder))
+    return finder.widths
+
+
+def test_large_faces_are_looked_for_in_a_smaller_picture() -> None:
+    assert widths_looked_at(SizedFinder(200)) == [640, 320, 320, 320] * 2
+    assert widths_looked_at(SizedFinder(60)) == [640] * 8
+    assert widths_looked_at(SizedFinder(200, large_pixels=None)) == [640] * 8
+
+
+def test_where_one_face_less_is_seen_it_is_looked_for_again() -> None:
+    assert widths_looked_at(SizedFinder(200, count=2, hidden=True), 16) == [640] + [320, 640] * 3

@@ -40,6 +40,9 @@ def detect(
         bool,
         typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has."),
     ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Look at long files from end to end.")
+    ] = False,
     tolerance: opt.ToleranceName = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     min_confidence: opt.MinConfidence = None,
@@ -61,7 +64,9 @@ def detect(
 
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
-    chosen = DetectOptions(max_offset, faces, cropped, weights, upstream_scoring, device)
+    chosen = DetectOptions(
+        max_offset, faces, cropped, weights, upstream_scoring, device, thorough=thorough
+    )
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     form = opt.form(as_json, as_jsonl, as_csv, resume)
     wanted = Filter(min_confidence, max_abs_offset)

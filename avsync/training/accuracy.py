@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avsync.fast import half_precision
 from avsync.model import AnyStreams
 from avsync.timebase import WINDOW_FRAMES
 from avsync.training.batches import whole
 from avsync.training.clips import Clip
-from avsync.training.device import half_precision
 
 REACH = 15  # frames: 31 candidates
 TOLERANCE = 1  # frame

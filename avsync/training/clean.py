@@ -16,6 +16,7 @@ from avsync import weights
 from avsync.confidence import Calibration
 from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
+from avsync.fast import half_precision
 from avsync.features import is_sounding, mfcc
 from avsync.model import AnyStreams
 from avsync.offset import Offset, compare, find_offset
@@ -23,7 +24,6 @@ from avsync.speakers import among
 from avsync.timebase import STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
-from avsync.training.device import half_precision
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is

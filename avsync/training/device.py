@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -39,11 +39,3 @@ def place() -> Iterator[Place]:
         yield Place(device, distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
-
-
-def half_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where it is fast: on a processor that lacks it, it takes five times as long."""
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    if device.type == "cuda" or capabilities.get("avx512_bf16", False):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from avsync import weights
 from avsync.downloads import Progress, silent
 from avsync.errors import DataError, WeightsError
+from avsync.fast import half_precision
 from avsync.model import (
     CONFIGS,
     AnyStreams,
@@ -32,7 +33,7 @@ from avsync.training.accuracy import Accuracy, accuracy
 from avsync.training.batches import Batch, Batches, sounds_of
 from avsync.training.calibrate import calibrate
 from avsync.training.clips import Clip
-from avsync.training.device import Place, half_precision, place
+from avsync.training.device import Place, place
 from avsync.training.log import Log
 from avsync.training.objectives import ObjectiveName, Similarity, build_objective
 

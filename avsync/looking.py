@@ -1,0 +1,100 @@
+"""Stages 1 to 4 on a part of a file: pictures and sound become embeddings."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync import media
+from avsync.detectors import FaceFinder
+from avsync.downloads import Progress
+from avsync.embeddings import TrackEmbeddings, embed_sound, embed_tracks
+from avsync.faces import cropped_faces, follow_faces
+from avsync.features import box_of_cropped, is_sounding, mfcc
+from avsync.media import MediaInfo, Span
+from avsync.model import Streams
+from avsync.sizing import side_needed
+from avsync.speakers import FaceTrack, Seen
+from avsync.timebase import FRAMES_PER_SECOND
+
+GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """Looks at a file, once or several times; made by `Onlooker.of`."""
+
+    info: MediaInfo
+    streams: Streams
+    finder: FaceFinder | None  # None: the picture is a face crop already
+    device: str
+    progress: Progress
+    total_seconds: float | None  # that will be looked at, as far as is known
+    side: int  # pixels: how large pictures are decoded
+    frames: int = 0  # looked at so far
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        info: MediaInfo,
+        streams: Streams,
+        finder: FaceFinder | None,
+        device: str,
+        progress: Progress,
+    ) -> "Onlooker":
+        """Takes a few stills to see how large pictures must be. Raises MediaError."""
+        geometry = streams.config.geometry
+        side = side_needed(info, finder, geometry) if finder else media.MAX_SIDE
+        return cls(info, streams, finder, device, progress, info.duration_seconds, side)
+
+    def look(self, span: Span = media.WHOLE, reach_seconds: float = 0.0) -> Seen:
+        """Embed every face track in a span, and the sound up to `reach_seconds` around it.
+
+        Raises MediaError where nothing can be decoded.
+        """
+        reach = GRID_FRAMES * math.ceil(reach_seconds * FRAMES_PER_SECOND / GRID_FRAMES)
+        lead = min(reach, span.first_frame)  # frames of sound before the first picture
+        heard = span
+        if span.frame_count is not None:
+            heard = Span(span.first_frame - lead, lead + span.frame_count + reach)
+        before = self.frames
+        tracks = [self._track(track, lead) for track in self._tracks(span)]
+        words: list[str] = []
+        steps = mfcc(media.read_samples(self.info, words, heard))
+        self._note(words)
+        audio = embed_sound(steps, self.streams, self.device)
+        count = self.frames - before
+        return Seen(tracks, audio, is_sounding(steps), count, span.first_frame - lead)
+
+    def _tracks(self, span: Span) -> list[TrackEmbeddings]:
+        words: list[str] = []
+        frames = self._counted(media.read_frames(self.info, words, self.side, span))
+        if self.finder:
+            faces = follow_faces(frames, self.finder)
+        else:
+            video, _ = self.info.require_both()
+            width, height = media.decoded_size(video, self.side)
+            faces = cropped_faces(frames, box_of_cropped(height, width))
+        tracks = embed_tracks(faces, self.streams, self.device)
+        self._note(words)
+        return tracks
+
+    def _track(self, track: TrackEmbeddings, lead: int) -> FaceTrack:
+        """With boxes in the source's pixels, and times since the sound began."""
+        video, _ = self.info.require_both()
+        scale = video.width / media.decoded_size(video, self.side)[0]
+        return FaceTrack(track.first_frame + lead, track.boxes * scale, track.video)
+
+    def _counted(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        """Passes frames through, and tells how far the film has run."""
+        for frame in frames:
+            self.frames += 1
+            if self.frames % FRAMES_PER_SECOND == 0:
+                self.progress("looking", self.frames / FRAMES_PER_SECOND, self.total_seconds)
+            yield frame
+
+    def _note(self, words: list[str]) -> None:
+        self.warnings += [word for word in words if word not in self.warnings]

@@ -1,0 +1,109 @@
+"""Where avsync's time goes: each stage alone, one after the other, on all cores.
+
+    python benchmarks/stages.py VIDEO [--boxes FILE]
+
+The last line of stdout is JSON: seconds by stage. In `avsync detect` stages overlap, so that the
+whole is less than their sum. `--boxes` writes the faces of each frame, for `rival.py`.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from avsync import media
+from avsync.boxes import Box
+from avsync.detect import DetectOptions, Tools, open_tools, verdict
+from avsync.embeddings import embed_crops, embed_sound
+from avsync.faces import FacesInFrame, follow_faces
+from avsync.features import crop, is_sounding, mfcc
+from avsync.judge import FaceTrack, Seen
+from avsync.sizing import side_needed
+
+
+class Clock:
+    """Adds up seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def main() -> None:
+    """Time a file."""
+    parser = argparse.ArgumentParser(description="Time the stages of avsync.")
+    parser.add_argument("video")
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--faces", default="auto")
+    parser.add_argument("--boxes", type=Path, help="write the corners of faces, frame by frame")
+    chosen = parser.parse_args()
+    clock = Clock()
+    with clock.stage("open tools"):
+        tools = open_tools(DetectOptions(weights=chosen.weights, faces=chosen.faces))
+    boxes = time_stages(chosen.video, tools, clock)
+    if chosen.boxes:
+        chosen.boxes.write_text(json.dumps(boxes))
+    print(json.dumps(clock.seconds))
+
+
+def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]]]:
+    """Run each stage by itself; the corners of the faces in each frame, in the source's pixels."""
+    streams, finder = tools.weights.streams, tools.finder
+    assert finder
+    with clock.stage("probe"):
+        info = media.probe(video)
+        stream, _ = info.require_both()
+        side = side_needed(info, finder, streams.config.geometry)
+    with clock.stage("decode"):
+        frames = list(media.read_frames(info, max_side=side))
+    with clock.stage("faces"):
+        seen = list(follow_faces(frames, finder))
+    with clock.stage("crops"):
+        crops = {number: _crops(seen, number, tools) for number in _numbers(seen)}
+    with clock.stage("video embeddings"):
+        embedded = {number: embed_crops(cut, streams) for number, cut in crops.items()}
+    with clock.stage("sound and MFCC"):
+        steps = mfcc(media.read_samples(info))
+    with clock.stage("audio embeddings"):
+        audio = embed_sound(steps, streams)
+    scale = stream.width / frames[0].shape[1]
+    tracks = [FaceTrack(*_track(seen, number, scale), embedded[number]) for number in embedded]
+    with clock.stage("distances and judging"):
+        looked = Seen(tracks, audio, is_sounding(steps), len(frames))
+        verdict(video, looked, DetectOptions(), tools, [])
+    return [[_corners(box.scaled(scale)) for box in faces.boxes.values()] for faces in seen]
+
+
+def _numbers(seen: list[FacesInFrame]) -> list[int]:
+    return sorted({number for faces in seen for number in faces.boxes})
+
+
+def _crops(seen: list[FacesInFrame], number: int, tools: Tools) -> list:  # type: ignore[type-arg]
+    geometry = tools.weights.config.geometry
+    found = [faces for faces in seen if number in faces.boxes]
+    return [crop(faces.frame, faces.boxes[number], geometry) for faces in found]
+
+
+def _track(seen: list[FacesInFrame], number: int, scale: float) -> tuple[int, object]:
+    import numpy as np
+
+    found = [faces for faces in seen if number in faces.boxes]
+    boxes = [faces.boxes[number].scaled(scale) for faces in found]
+    sides = np.array([(b.x, b.y, b.width, b.height) for b in boxes], np.float32)
+    return found[0].index, sides
+
+
+def _corners(box: Box) -> list[float]:
+    x, y = box.width / 2, box.height / 2
+    return [box.x - x, box.y - y, box.x + x, box.y + y]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""How large pictures are decoded: as large as their faces call for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from talking_face import AAC, write_media, write_talking_face
+
+from avsync import media
+from avsync.boxes import Box
+from avsync.faces import SMALL_SIDE
+from avsync.model import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
+from avsync.sizing import FEWEST_STILLS, side_needed
+
+GEOMETRY = DEFAULT_CONFIG.geometry
+
+
+@dataclass
+class Given:
+    """Finds faces of given sizes, in pixels of a picture 640 wide."""
+
+    sides: tuple[float, ...]
+    name: str = "given"
+    large_pixels: float | None = None
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def find(self, picture: NDArray[np.uint8]) -> list[Box]:
+        self.pictures.append(picture)
+        return [Box(300, 200, side, side) for side in self.sides]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> media.MediaInfo:
+    """1280x720, 6 s: each second has a grey of its own, and begins with a key frame."""
+    path = tmp_path_factory.mktemp("sizing") / "film.mp4"
+    pictures = [np.full((720, 1280, 3), 20 + 30 * (k // 25), np.uint8) for k in range(150)]
+    sound = np.zeros(6 * 16_000, np.int16)
+    write_media(path, pictures, (1280, 720), 25, sound, (*AAC, "-g", "25"))
+    return media.probe(path)
+
+
+@pytest.mark.parametrize(
+    ("sides", "side"),
+    [
+        ((200.0,), SMALL_SIDE),  # of a face of 400 pixels, 122 are enough
+        ((61.2,), 1280),  # these are just what is needed
+        ((30.0,), 1280),  # and here it is too little, but there is no more
+        ((90.0,), 896),  # crops of 88 pixels from 0.72 * 126 of them
+        ((90.0, 50.0), 1280),  # the smaller may be the one who speaks
+        ((200.0, 40.0), SMALL_SIDE),  # but not a face in the background
+        ((), 1280),  # nobody was seen: whoever comes may be small
+    ],
+)
+def test_a_crop_has_as_many_pixels_as_it_shows(
+    film: media.MediaInfo, sides: tuple[float, ...], side: int
+) -> None:
+    assert side_needed(film, Given(sides), GEOMETRY) == side
+    if sides and side < 1280:
+        smallest = min(s for s in sides if s >= max(sides) / 2) * side / SMALL_SIDE
+        assert GEOMETRY.side * smallest >= GEOMETRY.pixels
+
+
+def test_other_crops_need_other_sizes(film: media.MediaInfo) -> None:
+    assert side_needed(film, Given((110.0,)), PERFECT_MATCH_CONFIG.geometry) == 960
+    assert side_needed(film, Given((110.0,)), GEOMETRY) == 768
+
+
+def test_stills_are_spread_over_the_film(film: media.MediaInfo) -> None:
+    finder = Given((100.0,))
+    side_needed(film, finder, GEOMETRY)
+    assert len(finder.pictures) == FEWEST_STILLS
+    assert {picture.shape for picture in finder.pictures} == {(360, 640, 3)}
+    seconds = [round((float(picture.mean()) - 20) / 30) for picture in finder.pictures]
+    assert seconds == [1, 3, 5]
+
+
+def test_small_films_are_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "small.mp4"
+    write_talking_face(path, seconds=1, size=(640, 360))
+    finder = Given((300.0,))
+    info = media.probe(path)
+    assert media.decoded_size(info.require_both()[0], side_needed(info, finder, GEOMETRY)) == (
+        640,
+        360,
+    )
+    assert not finder.pictures
+
+
+def test_there_is_no_still_after_the_end(film: media.MediaInfo) -> None:
+    assert media.read_still(film, 5.9, 640) is not None
+    beyond = media.read_still(film, 60.0, 640)
+    assert beyond is None or beyond.shape == (360, 640, 3)  # some readers stay at the last
+
+
+def test_frames_of_half_the_size_are_the_same_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "face.mp4"
+    write_talking_face(path, seconds=0.4, size=(1280, 720))
+    info = media.probe(path)
+    whole = list(media.read_frames(info))
+    half = list(media.read_frames(info, max_side=640))
+    assert len(whole) == len(half) == 10
+    for large, small in zip(whole, half, strict=True):
+        resized = cv2.resize(large, (640, 360), interpolation=cv2.INTER_AREA)
+        assert small.shape == (360, 640, 3)
+        assert np.abs(resized.astype(int) - small).mean() < 1.5
