@@ -14,12 +14,12 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from typing import Any, Generic, cast
 
 from avsync.errors import AvsyncError, WorkersError
-from avsync.pool import WorkerLostError
-from avsync.report import SyncReport
+from avsync.pool import Order, R, WorkerLostError
 
-Open = Callable[[], Callable[[str], SyncReport]]  # in the worker: load the tools, give their use
+Open = Callable[[], Callable[[Any], R]]  # in the worker: load the tools, give what does an order
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -27,10 +27,10 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 _starting_or_ending = threading.Lock()
 
 
-class LocalWorker:
+class LocalWorker(Generic[R]):
     """A worker process."""
 
-    def __init__(self, open_measure: Open, threads: int) -> None:
+    def __init__(self, open_measure: Open[R], threads: int) -> None:
         """`threads`: how many the libraries in it may use. Raises WorkersError."""
         spawn = multiprocessing.get_context("spawn")  # torch and OpenCV do not survive a fork
         self._pipe, theirs = spawn.Pipe()
@@ -50,19 +50,17 @@ class LocalWorker:
         if isinstance(error, AvsyncError):
             raise error
 
-    def measure(self, path: str, timeout_seconds: float | None) -> SyncReport:
-        """Measure a file; raises WorkerLostError where the process dies, or TimeoutError."""
+    def measure(self, order: Order, timeout_seconds: float | None) -> R:
+        """Do a file; raises WorkerLostError where the process dies, or TimeoutError."""
         try:
-            self._pipe.send(path)
+            self._pipe.send(order)
             if not self._pipe.poll(timeout_seconds):
                 raise TimeoutError
         except OSError as error:
             if isinstance(error, TimeoutError):
                 raise
             raise WorkerLostError(self._how_it_ended()) from error
-        report = self._receive()
-        assert isinstance(report, SyncReport)
-        return report
+        return cast(R, self._receive())
 
     def close(self) -> None:
         """Kill the process and what it has started."""
@@ -89,7 +87,7 @@ class LocalWorker:
         return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def local_workers(open_measure: Open, threads: int) -> Callable[[], LocalWorker]:
+def local_workers(open_measure: Open[R], threads: int) -> Callable[[], LocalWorker[R]]:
     """What makes workers for a pool."""
     return partial(LocalWorker, open_measure, threads)
 
@@ -100,7 +98,7 @@ def _kill_group(leader: int | None) -> None:
             os.killpg(leader, signal.SIGKILL)
 
 
-def _work(pipe: Connection, open_measure: Open, threads: int) -> None:
+def _work(pipe: Connection, open_measure: Open[Any], threads: int) -> None:
     """The life of a worker."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
@@ -109,8 +107,8 @@ def _work(pipe: Connection, open_measure: Open, threads: int) -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when numpy is imported
-    paths: SimpleQueue[str] = SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, paths), daemon=True).start()
+    orders: SimpleQueue[Order] = SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, orders), daemon=True).start()
     try:
         measure = open_measure()
     except AvsyncError as error:
@@ -118,13 +116,13 @@ def _work(pipe: Connection, open_measure: Open, threads: int) -> None:
         return
     pipe.send(None)
     while True:
-        pipe.send(measure(paths.get()))
+        pipe.send(measure(orders.get()))
 
 
-def _listen(pipe: Connection, paths: "SimpleQueue[str]") -> None:
+def _listen(pipe: Connection, orders: "SimpleQueue[Order]") -> None:
     try:
         while True:
-            paths.put(pipe.recv())
+            orders.put(pipe.recv())
     except (EOFError, OSError):
         _kill_group(os.getpgrp() if hasattr(os, "getpgrp") else None)
         os._exit(1)
