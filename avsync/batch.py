@@ -106,7 +106,7 @@ def _pool(
         from avsync.workers import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_measure, options, notes, threads), threads)
+        make = local_workers(partial(open_measure, options, notes, threads), jobs, threads)
         yield Pool(make, jobs, _failed, how.timeout_seconds)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from avsync import ffmpeg
 from avsync.detect import DetectOptions, open_measure
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, WorkerLostError
@@ -154,6 +155,7 @@ class _Actor:
                 (checkpoints / name).write_bytes(data)
             os.environ["TORCH_HOME"] = folder
             options = replace(parcel.options, weights=os.fspath(weights))
+            ffmpeg.use_threads(1)
             try:
                 self._measure = open_measure(options, parcel.notes, threads=1)
             except AvsyncError as error:

@@ -95,7 +95,7 @@ def fix_all(
     threads = max(1, cores() // jobs)
     notes: list[str] = []
     options = _settled(options, notes, progress)
-    make = local_workers(partial(_open_fix, options, tuple(notes), threads), threads)
+    make = local_workers(partial(_open_fix, options, tuple(notes), threads), jobs, threads)
     folders: set[Path] = set()
     pool = Pool[FixReport](make, jobs, _failed, how.timeout_seconds)
     try:

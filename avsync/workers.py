@@ -9,16 +9,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, cast
 
+from avsync import ffmpeg
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, R, WorkerLostError
+from avsync.resources import allowed_cores
 
+Cores = frozenset[int]  # that a worker stays on; empty: any
 Open = Callable[[], Callable[[Any], R]]  # in the worker: load the tools, give what does an order
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -30,12 +33,17 @@ _starting_or_ending = threading.Lock()
 class LocalWorker(Generic[R]):
     """A worker process."""
 
-    def __init__(self, open_measure: Open[R], threads: int) -> None:
-        """`threads`: how many the libraries in it may use. Raises WorkersError."""
+    def __init__(self, open_measure: Open[R], threads: int, berths: "SimpleQueue[Cores]") -> None:
+        """`threads`: how many the libraries in it may use; it stays on cores taken from `berths`.
+
+        Raises WorkersError.
+        """
+        self._berths: SimpleQueue[Cores] | None = berths
+        self._cores = _taken_from(berths)
         spawn = multiprocessing.get_context("spawn")  # torch and OpenCV do not survive a fork
         self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(
-            target=_work, args=(theirs, open_measure, threads), daemon=True
+            target=_work, args=(theirs, open_measure, threads, self._cores), daemon=True
         )
         try:
             with _starting_or_ending:
@@ -69,6 +77,9 @@ class LocalWorker(Generic[R]):
                 _kill_group(self._process.pid)
                 self._process.kill()  # where it had not yet come to lead a group
                 self._process.join()
+            if self._berths:
+                self._berths.put(self._cores)
+            self._berths = None
 
     def _receive(self) -> object:
         try:
@@ -87,9 +98,32 @@ class LocalWorker(Generic[R]):
         return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def local_workers(open_measure: Open[R], threads: int) -> Callable[[], LocalWorker[R]]:
-    """What makes workers for a pool."""
-    return partial(LocalWorker, open_measure, threads)
+def local_workers(open_measure: Open[R], jobs: int, threads: int) -> Callable[[], LocalWorker[R]]:
+    """What makes workers for a pool of so many.
+
+    Each has its cores: left to itself, the system often has two of them, or one and its ffmpeg,
+    wait for the same core while another is idle.
+    """
+    berths: SimpleQueue[Cores] = SimpleQueue()
+    for cores in berths_of(sorted(allowed_cores()), jobs):
+        berths.put(cores)
+    return partial(LocalWorker, open_measure, threads, berths)
+
+
+def berths_of(cores: Sequence[int], jobs: int) -> list[Cores]:
+    """Cores for each of so many workers: all of them, in even shares; none where there are fewer.
+
+    Three workers, [0, 1, 2, 3] -> {0}, {1}, {2, 3}.
+    """
+    bounds = [number * len(cores) // jobs for number in range(jobs + 1)]
+    return [frozenset(cores[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _taken_from(berths: "SimpleQueue[Cores]") -> Cores:
+    try:
+        return berths.get_nowait()
+    except Empty:
+        return frozenset()
 
 
 def _kill_group(leader: int | None) -> None:
@@ -98,8 +132,10 @@ def _kill_group(leader: int | None) -> None:
             os.killpg(leader, signal.SIGKILL)
 
 
-def _work(pipe: Connection, open_measure: Open[Any], threads: int) -> None:
+def _work(pipe: Connection, open_measure: Open[Any], threads: int, cores: Cores) -> None:
     """The life of a worker."""
+    if cores:
+        os.sched_setaffinity(0, cores)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     # The list on stdin and the answers on stdout are the program's own.
@@ -107,6 +143,7 @@ def _work(pipe: Connection, open_measure: Open[Any], threads: int) -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when numpy is imported
+    ffmpeg.use_threads(threads)
     orders: SimpleQueue[Order] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, orders), daemon=True).start()
     try:

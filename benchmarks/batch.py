@@ -8,6 +8,7 @@ they are compared on the same machine in the same state.
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -51,11 +52,12 @@ def main() -> None:
 def speed(paths: Sequence[str], alone: int, ray: bool) -> dict[str, Any]:
     """Seconds with one job and with two, and whether the answers are the same."""
     runs: dict[str, _Run] = {}
-    sides = {"1 job": ["--jobs", "1"], "2 jobs": ["--jobs", "2"]}
+    one, two = ["--jobs", "1"], ["--jobs", "2"]
+    sides = {"1 job": one, "2 jobs": two, "1 job on 1 core": one}
     if ray:
         sides["Ray, 2 cores"] = ["--jobs", "2", "--engine", "ray"]
     for name, options in sides.items():
-        runs[name] = _run(["-", "--jsonl", *options], paths)
+        runs[name] = _run(["-", "--jsonl", *options], paths, one_core="1 core" in name)
     first = runs["1 job"].answers
     results: dict[str, Any] = {"files": len(paths), **_counts(first)}
     for name, run in runs.items():
@@ -64,7 +66,8 @@ def speed(paths: Sequence[str], alone: int, ray: bool) -> dict[str, Any]:
         results[f"CPU seconds a file, {name}"] = round(run.cpu_seconds / len(paths), 3)
         results[f"files with another offset, {name}"] = _differ(first, run.answers, "offset_ms")
         results[f"files with another answer, {name}"] = _differ(first, run.answers)
-    results["1 job / 2 jobs"] = round(runs["1 job"].seconds / runs["2 jobs"].seconds, 2)
+    for name in ("1 job", "1 job on 1 core"):
+        results[f"{name} / 2 jobs"] = round(runs[name].seconds / runs["2 jobs"].seconds, 2)
     apart = {path: _run([path, "--jsonl"], ()).answers[path] for path in _spread(paths, alone)}
     results["alone, each by its own command"] = len(apart)
     results["files with another offset, alone"] = _differ(apart, first, "offset_ms")
@@ -113,12 +116,15 @@ class _Run:
     cpu_seconds: float  # of it and all that it started
 
 
-def _run(arguments: Sequence[str], listed: Sequence[str]) -> _Run:
+def _run(arguments: Sequence[str], listed: Sequence[str], *, one_core: bool = False) -> _Run:
+    """The command with names on its stdin, on all cores or on one of them."""
+    cores = os.sched_getaffinity(0)
     before, started = _cpu_seconds_of_the_dead(), time.monotonic()
     done = subprocess.run(
         [*AVSYNC, *arguments],
         input="".join(f"{path}\n" for path in listed).encode(),
         stdout=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(cores)} if one_core else cores),
     )
     seconds = time.monotonic() - started
     answers = {fields["path"]: fields for fields in map(json.loads, done.stdout.splitlines())}

@@ -12,6 +12,7 @@ written is compared with the sound of the clip as it was.
 import argparse
 import csv
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ from avsync.timebase import SAMPLE_RATE
 MIN_SECONDS = 5.0
 EARLY_MS = (240.0, -400.0, 120.0, -120.0, 600.0, -240.0, 400.0, -600.0)  # one after the other
 SOUND = ("-c:a", "aac", "-b:a", "128k")
+QUICK = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", *SOUND)
+EXACT_RATE = 192_000  # Hz: rates near it differ by 5 ppm
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ def main() -> None:
     print(json.dumps({**summary, "trials": [asdict(trial) for trial in trials]}))
 
 
-def clips_of(manifest: Path, speakers: Path, below: str = "wild/") -> list[Path]:
+def clips_of(
+    manifest: Path, speakers: Path, below: str = "wild/", most_seconds: float = math.inf
+) -> list[Path]:
     """The first real clip of 5 s and more of each of the speakers, by file name."""
     wanted = set(speakers.read_text().split())
     with manifest.open(newline="") as file:
@@ -92,7 +97,8 @@ def clips_of(manifest: Path, speakers: Path, below: str = "wild/") -> list[Path]
     first: dict[str, Path] = {}
     for row in rows:
         is_one = row["speaker"] in wanted and row["file"].startswith(below)
-        if is_one and row["kind"] == "real" and float(row["duration_s"]) >= MIN_SECONDS:
+        is_fit = MIN_SECONDS <= float(row["duration_s"]) <= most_seconds
+        if is_one and is_fit and row["kind"] == "real":
             first.setdefault(row["speaker"], manifest.parent / row["file"])
     return list(first.values())
 
@@ -128,6 +134,27 @@ def move_samples(clip: Path, target: Path, early_ms: float, *options: str) -> No
     _write(target, *arguments, *shifted, "-c:v", "copy", *SOUND, *options)
 
 
+def run_away(clip: Path, target: Path, stretch: float) -> float:
+    """Write `clip` with its sound `stretch` times as long; returns by how much it really is."""
+    rate = round(EXACT_RATE / stretch)
+    slower = f"aresample={EXACT_RATE},asetrate={rate},aresample=48000"
+    arguments = ("-y", "-i", ffmpeg.input_url(clip), "-map", "0:v:0", "-map", "0:a:0")
+    _write(target, *arguments, "-af", slower, "-c:v", "copy", *SOUND)
+    return EXACT_RATE / rate
+
+
+def repeat(clip: Path, target: Path, times: int) -> None:
+    """Write a clip several times over, encoded again."""
+    again = ("-y", "-stream_loop", str(times - 1), "-i", ffmpeg.input_url(clip))
+    _write(target, *again, "-map", "0:v:0", "-map", "0:a:0", *QUICK)
+
+
+def cut(clip: Path, target: Path, start_seconds: float, seconds: float) -> None:
+    """Write a piece of a clip, encoded again: a copy could begin at whole groups of frames only."""
+    piece = ("-ss", f"{start_seconds:.3f}", "-t", f"{seconds:.3f}")
+    _write(target, "-y", *piece, "-i", ffmpeg.input_url(clip), *QUICK)
+
+
 def foreign_fates(faces: Sequence[Path], folder: Path, tools: Tools) -> Iterator[tuple[str, str]]:
     """(what it is, what became of it) of faces with others' sound: one other's, and two at once."""
     for number, face in enumerate(faces):
@@ -151,9 +178,17 @@ def dub(target: Path, face: Path, *voices: Path) -> None:
     _write(target, "-y", *inputs, "-filter_complex", mix, *maps)
 
 
-def sound_early_ms(path: Path, original: Path) -> float:
-    """How much earlier, against the picture, a file has the sound that `original` has, too."""
+def sound_early_ms(
+    path: Path, original: Path, start_seconds: float = 0.0, seconds: float | None = None
+) -> float:
+    """How much earlier, against the picture, a file has the sound that `original` has, too.
+
+    In a stretch of both where one is given.
+    """
     (here, start), (there, original_start) = _sound(path), _sound(original)
+    first = round(start_seconds * SAMPLE_RATE)
+    last = None if seconds is None else first + round(seconds * SAMPLE_RATE)
+    here, there = here[first:last], there[first:last]
     size = 1 << (len(here) + len(there)).bit_length()
     spectrum = np.fft.rfft(there, size) * np.conj(np.fft.rfft(here, size))
     match = np.fft.irfft(spectrum / (np.abs(spectrum) + 1e-3 * np.abs(spectrum).max()), size)

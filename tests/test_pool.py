@@ -10,6 +10,7 @@ from avsync.errors import MediaError, WeightsError, WorkersError
 from avsync.pool import Answer, Pool, Task, WorkerLostError
 from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs, free_bytes
+from avsync.workers import berths_of
 
 SOURCE = Source(1, 2, "", {})
 
@@ -166,3 +167,11 @@ def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(resources, "CGROUP", tmp_path)
     monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(64)))
     assert cores() == 2 and free_bytes() <= 1 << 30 and default_jobs() == 1
+
+
+def test_each_worker_has_its_cores() -> None:
+    assert berths_of([0, 1, 2, 3], 3) == [{0}, {1}, {2, 3}]
+    assert berths_of([4, 6], 2) == [{4}, {6}]
+    assert berths_of([0, 1], 1) == [{0, 1}]
+    assert berths_of([5], 2) == [set(), {5}]  # the first goes anywhere
+    assert berths_of([], 2) == [set(), set()]  # nobody says which there are
