@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, cast
@@ -116,7 +117,7 @@ def berths_of(cores: Sequence[int], jobs: int) -> list[Cores]:
     Three workers, [0, 1, 2, 3] -> {0}, {1}, {2, 3}.
     """
     bounds = [number * len(cores) // jobs for number in range(jobs + 1)]
-    return [frozenset(cores[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [frozenset(cores[a:b]) for a, b in pairwise(bounds)]
 
 
 def _taken_from(berths: "SimpleQueue[Cores]") -> Cores:
