@@ -1,7 +1,6 @@
 """Many files put right at once, with the real command: each has its line, and nothing strays."""
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from talking_face import write_talking_face
 from timeline import packet_sums
 
 GIVEN = ("--offset", "-240", "--faces", "hog")  # measured only after the fix
-COUNT = 8
+COUNT = 6
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(late: Path, tmp_path: Path) -> Path:
-    """A folder of eight of them."""
+    """A folder of six of them."""
     place = tmp_path / "late"
     place.mkdir()
     for number in range(COUNT):
@@ -76,21 +75,8 @@ def test_a_folder_by_glob_says_each_file_in_a_line(
     assert " level=error status=error" in lines[str(tmp_path / "in/b/two.dat")]
 
 
-def test_one_job_and_two_say_the_same(avsync: Command, folder: Path, tmp_path: Path) -> None:
-    for name in list(folder.iterdir())[2:]:
-        name.unlink()
-    said = []
-    for jobs in ("1", "2"):
-        done = avsync("fix", folder, "-o", tmp_path / "out", "--json", "--force",
-                      "--jobs", jobs, *GIVEN)  # fmt: skip
-        said.append(json.loads(done.stdout))
-    assert said[0] == said[1]
-    assert [report["status"] for report in said[0]] == ["fixed", "fixed"]
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_whole_files_alone(
-    late: Path, folder: Path, tmp_path: Path, number: signal.Signals, status: int
+    late: Path, folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     with running("fix", folder, "-o", out, "--jsonl", "--jobs", "2", *GIVEN) as process:
@@ -98,9 +84,9 @@ def test_an_interrupted_run_leaves_whole_files_alone(
         first = process.stdout.readline()
         wait_until(lambda: strays(tmp_path), "another file is being written")
         below = processes_below(process.pid)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=300)
-    assert process.returncode == status
+    assert process.returncode == 130
     assert errors == "avsync: interrupted; what was answered is whole\n"
     wait_until(lambda: are_gone(below), "workers and their ffmpeg end")
     reports = fields_of([first, *rest.splitlines()])

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 AVI = ("-c:v", "mpeg4", "-q:v", "3", "-c:a", "libmp3lame")
 SHORT_SECONDS = 7.0
-END_SECONDS = 10.0  # of a long clip, from either end
+END_SECONDS = 8.0  # of a long clip, from either end
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +75,21 @@ def test_what_was_moved_on_purpose_is_put_back(shared: Path, tools: Tools, tmp_p
 def test_wrong_speech_and_two_voices_at_once_are_never_fixed(
     shared: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    faces = spread(development_clips(shared, SHORT_SECONDS), 6)
+    faces = spread(development_clips(shared, SHORT_SECONDS), 5)
     fates = dict(foreign_fates(faces, tmp_path, tools))
-    assert len(fates) == 12
+    assert len(fates) == 10
     refused = ("undetermined", "unproven")
     assert {name: said for name, said in fates.items() if not said.startswith(refused)} == {}
     assert not list(tmp_path.glob("*.out.*"))
 
 
 @pytest.mark.parametrize(
-    ("stretch", "keep_pitch", "times"), [(25 / 24, False, 1), (1.001, True, 4)]
+    ("stretch", "keep_pitch", "times"), [(25 / 24, False, 1), (1.001, True, 3)]
 )
 def test_real_speech_that_runs_away_is_caught(
     shared: Path, tools: Tools, tmp_path: Path, stretch: float, keep_pitch: bool, times: int
 ) -> None:
-    """Film speed over 30 s, and a clock that is 1000 ppm slow over 120 s: right at both ends."""
+    """Film speed over 30 s, and a clock that is 1000 ppm slow over 90 s: right at both ends."""
     names = ("clip.mp4", "wrong.mp4", "out.mp4", "piece.mp4")
     clip, wrong, out, piece = (tmp_path / name for name in names)
     repeat(shared / "corpus" / "wild" / "DH-FaceVid-1K_105369_563275.mp4", clip, times)
@@ -97,7 +97,7 @@ def test_real_speech_that_runs_away_is_caught(
     options = FixOptions(wishes=Wishes(keep_pitch=keep_pitch))
     report = fix(wrong, out, options, tools=tools)
     assert report.status == "fixed" and report.method == "resample", report.reasons
-    assert report.drift_ppm == pytest.approx(-1e6 * (1 - 1 / given), rel=0.05, abs=150)
+    assert report.drift_ppm == pytest.approx(-1e6 * (1 - 1 / given), rel=0.05, abs=300)
     assert report.before and report.before.duration_seconds
     for start in (0.0, report.before.duration_seconds - END_SECONDS - 0.5):
         cut(out, piece, start, END_SECONDS)

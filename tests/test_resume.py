@@ -17,7 +17,7 @@ from avsync.report import Source, SyncReport
 from avsync.resume import ReportFile
 
 HOG = ("--faces", "hog")
-COUNT = 10
+COUNT = 8
 SOURCE = Source(10, 20, "ab" * 32, {"faces": "hog"})
 
 
