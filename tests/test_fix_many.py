@@ -121,3 +121,22 @@ def test_a_reader_that_has_enough(folder: Path, tmp_path: Path) -> None:
     assert fields_of([line])[0]["status"] == "fixed"
     assert (status, done.stderr) == ("141", "")
     assert strays(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["a.mp4", "b.mp4", "-o", "notes.txt"], "several inputs need a folder"),
+        (["-", "-o", "notes.txt"], "several inputs need a folder"),
+        (["-o", "out"], "name videos, folders of videos, or - for a list"),
+        (["a.mp4", "-o", "out.mp4", "--json", "--csv"], "choose one of --json, --jsonl and --csv"),
+        (["a.mp4", "-o", "out.mp4", "--jobs", "0"], "--jobs 0: 1 or more"),
+    ],
+)
+def test_wrong_usage_is_status_2_with_a_line(
+    avsync: Command, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("precious")
+    done = avsync("fix", *arguments, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and says in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and os.listdir(tmp_path) == ["notes.txt"]
