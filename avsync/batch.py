@@ -13,7 +13,7 @@ from avsync.downloads import Progress, sha256_of, silent
 from avsync.errors import UsageError
 from avsync.inputs import find_media, read_names
 from avsync.pool import Answer, Pool, Task
-from avsync.report import Source
+from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs
 from avsync.resume import ReportFile
 
@@ -44,7 +44,9 @@ class BatchOptions:
             raise UsageError("--ray-address: only with --engine ray")
 
 
-def detect_one(path: str, options: DetectOptions, progress: Progress = silent) -> Iterator[Answer]:
+def detect_one(
+    path: str, options: DetectOptions, progress: Progress = silent
+) -> Iterator[Answer[SyncReport]]:
     """The answer for a file alone: in this process, on all cores.
 
     Raises AvsyncError where the tools cannot be had.
@@ -66,7 +68,7 @@ def detect_all(
     how: BatchOptions | None = None,
     answered: ReportFile | None = None,
     progress: Progress = silent,
-) -> Generator[Answer]:
+) -> Generator[Answer[SyncReport]]:
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
     Tools are loaded once in each worker. What `answered` holds already is given back in short.
@@ -95,7 +97,7 @@ def detect_all(
 @contextmanager
 def _pool(
     options: DetectOptions, notes: tuple[str, ...], files: Sequence[Path], how: BatchOptions
-) -> Iterator[Pool]:
+) -> Iterator[Pool[SyncReport]]:
     """Workers here or on a cluster; `files` are the face detector's."""
     jobs = how.jobs or default_jobs(options.device)
     if how.engine == "ray":
@@ -103,18 +105,22 @@ def _pool(
 
         with connect(options, notes, files, how.ray_address, jobs) as cluster:
             slots = how.jobs or cluster.cores
-            yield Pool(cluster.make, slots, how.timeout_seconds, MOST_LOSSES)
+            yield Pool(cluster.make, slots, _failed, how.timeout_seconds, MOST_LOSSES)
     else:
         from avsync.workers import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_measure, options, notes, threads), threads)
-        yield Pool(make, jobs, how.timeout_seconds)
+        make = local_workers(partial(open_measure, options, notes, threads), jobs, threads)
+        yield Pool(make, jobs, _failed, how.timeout_seconds)
+
+
+def _failed(path: str, why: str) -> SyncReport:
+    return SyncReport(path, "error", reasons=(f"{path}: {why}",))
 
 
 def _tasks(
     paths: Iterable[str], source_of: Callable[[str], Source], answered: ReportFile | None
-) -> Iterator[Task]:
+) -> Iterator[Task[SyncReport]]:
     """What is to be done, as paths become known; where `answered` is kept, once for each path."""
     seen: set[str] = set()
     number = 0

@@ -17,9 +17,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from avsync import ffmpeg
 from avsync.detect import DetectOptions, open_measure
 from avsync.errors import AvsyncError, WorkersError
-from avsync.pool import WorkerLostError
+from avsync.pool import Order, WorkerLostError
 from avsync.report import SyncReport
 
 STORE_BYTES = 256 << 20  # of a local cluster: weights, and reports on their way
@@ -68,9 +69,9 @@ class RayWorker:
             raise error
         self._cluster.at_work.add(self)
 
-    def measure(self, path: str, timeout_seconds: float | None) -> SyncReport:
+    def measure(self, order: Order, timeout_seconds: float | None) -> SyncReport:
         """Measure a file; raises WorkerLostError where the actor is gone, or TimeoutError."""
-        report = self._get(self._actor.measure.remote(path), timeout_seconds)
+        report = self._get(self._actor.measure.remote(order), timeout_seconds)
         assert isinstance(report, SyncReport)
         return report
 
@@ -154,6 +155,7 @@ class _Actor:
                 (checkpoints / name).write_bytes(data)
             os.environ["TORCH_HOME"] = folder
             options = replace(parcel.options, weights=os.fspath(weights))
+            ffmpeg.use_threads(1)
             try:
                 self._measure = open_measure(options, parcel.notes, threads=1)
             except AvsyncError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
 from avsync.downloads import Progress, silent
 from avsync.errors import InterruptError, OutputError
@@ -20,6 +20,24 @@ from avsync.pool import Answer
 from avsync.report import COLUMNS, SyncReport, csv_line, to_row
 from avsync.resume import ReportFile
 from avsync.tolerance import Filter, Tolerance
+
+
+class Said(Protocol):
+    """What is said of a file, by whichever command."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def offset_ms(self) -> float | None: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+
+
+S = TypeVar("S", bound=Said)
 
 
 class Exit(IntEnum):
@@ -53,7 +71,7 @@ class Output:
     verbose: bool = False  # a line on stderr for each file
 
 
-def write_reports(answers: Iterable[Answer], output: Output) -> Exit:
+def write_reports(answers: Iterable[Answer[SyncReport]], output: Output) -> Exit:
     """Write each report as soon as it is known; returns the exit status of all, wanted or not.
 
     Raises OutputError where they cannot be written, InterruptError where nobody reads any more.
@@ -61,11 +79,11 @@ def write_reports(answers: Iterable[Answer], output: Output) -> Exit:
     worst, kept = Exit.OK, []
     out = sys.stdout  # now: what measures the files may put another in its place
     if output.form is Form.CSV:
-        _put(csv_line(COLUMNS), out)
+        put_line(csv_line(COLUMNS), out)
     for answer in answers:
         report = answer.report
-        worst = _worse(worst, _status_of(report, output.allowed))
-        _say(answer, output.verbose)
+        worst = worse(worst, _status_of(report, output.allowed))
+        say(answer, output.verbose)
         if answer.task.known or not output.wanted.wants(report):
             continue
         if output.into:
@@ -73,18 +91,18 @@ def write_reports(answers: Iterable[Answer], output: Output) -> Exit:
         elif output.form is Form.JSON:
             kept.append(report)
         elif output.form is Form.JSONL:
-            _put(report.to_json(), out)
+            put_line(report.to_json(), out)
         elif output.form is Form.CSV:
-            _put(csv_line(to_row(report)), out)
+            put_line(csv_line(to_row(report)), out)
         elif report.status != "error":
-            _put(report.to_text(), out)
+            put_line(report.to_text(), out)
     if output.form is Form.JSON:
         objects = [report.to_dict() for report in kept]
-        _put(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
+        put_line(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
     return worst
 
 
-def _put(line: str, out: TextIO) -> None:
+def put_line(line: str, out: TextIO) -> None:
     """Write a line whole: one write, so that no reader is ever left with half of it."""
     try:
         out.write(f"{line}\n")
@@ -97,7 +115,7 @@ def _put(line: str, out: TextIO) -> None:
         raise OutputError(f"the report cannot be written: {error.strerror}") from error
 
 
-def _say(answer: Answer, verbose: bool) -> None:
+def say(answer: Answer[S], verbose: bool) -> None:
     """Errors on stderr, a line each; with `verbose` every file, for programs to read."""
     report = answer.report
     if not verbose:
@@ -111,6 +129,7 @@ def _say(answer: Answer, verbose: bool) -> None:
         "known": "yes" if answer.task.known else None,  # from the report that is gone on with
         "offset_ms": report.offset_ms,
         "confidence": report.confidence,
+        "residual_ms": getattr(report, "residual_ms", None),  # of what was put right
         "seconds": round(answer.seconds, 3),
         "path": json.dumps(report.path),
         "reasons": json.dumps("; ".join(report.reasons)) if report.reasons else None,
@@ -134,7 +153,8 @@ def _status_of(report: SyncReport, allowed: Tolerance | None) -> Exit:
     return Exit.OK
 
 
-def _worse(a: Exit, b: Exit) -> Exit:
+def worse(a: Exit, b: Exit) -> Exit:
+    """The exit status of a run in which both happened."""
     order = (Exit.OK, Exit.OUTSIDE_TOLERANCE, Exit.UNDETERMINED, Exit.FAILED)
     return max(a, b, key=order.index)
 
@@ -156,7 +176,7 @@ class BatchView:
         self._counts: Counter[str] = Counter()
         self._measured, self._since = 0, monotonic()
 
-    def watch(self, answers: Iterable[Answer]) -> Iterator[Answer]:
+    def watch(self, answers: Iterable[Answer[S]]) -> Iterator[Answer[S]]:
         """Pass answers on, and count them."""
         for answer in answers:
             self._counts[answer.report.status] += 1

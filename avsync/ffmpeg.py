@@ -21,6 +21,8 @@ SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg
 NO_STAMP = b"-9223372036854775808"  # in place of a time of showing; that of decoding is near it
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
+_threads: list[str] = []  # options that say how many; empty: as many as there are cores
+
 
 @cache
 def find_ffmpeg() -> str:
@@ -45,6 +47,11 @@ def find_ffmpeg() -> str:
         ) from None
 
 
+def use_threads(count: int) -> None:
+    """From now on, let decoders and filters that this process starts use so many threads each."""
+    _threads[:] = ["-filter_complex_threads", str(count), "-threads", str(count)]
+
+
 def builder() -> Any:
     """The ffmpeg-python package, checked not to be one of its namesakes."""
     import ffmpeg
@@ -65,7 +72,7 @@ def input_url(path: str | os.PathLike[str]) -> str:
 def command(stream: Any, *global_options: str) -> list[str]:
     """Argument list that runs an ffmpeg-python stream."""
     argv: list[str] = builder().compile(stream, cmd=find_ffmpeg())
-    return [argv[0], "-hide_banner", "-nostdin", *global_options, *argv[1:]]
+    return [argv[0], "-hide_banner", "-nostdin", *global_options, *_threads, *argv[1:]]
 
 
 def banner(path: str | os.PathLike[str]) -> str:

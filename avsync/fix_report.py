@@ -9,6 +9,10 @@ from avsync.timebase import offset_in_words
 
 FixStatus = Literal["fixed", "in_tolerance", "planned", "undetermined", "unproven", "error"]
 MARGIN = " " * 4
+COLUMNS = (
+    *("path", "output", "status", "offset_ms", "confidence", "drift_ppm", "method"),
+    *("residual_ms", "reasons", "notes"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class FixReport:
     before: SyncReport | None = None
     after: SyncReport | None = None
 
+    @property
+    def confidence(self) -> float | None:
+        """Of the offset that was found; None where it was given, or nothing was."""
+        return self.before.confidence if self.before else None
+
     def to_dict(self) -> dict[str, Any]:
         """All fields; the reports of before and after as `detect` gives them."""
         fields = asdict(self)
@@ -43,6 +52,11 @@ class FixReport:
     def to_json(self, indent: int | None = None) -> str:
         """One JSON object; ASCII, so that any file name survives."""
         return json.dumps(self.to_dict(), indent=indent)
+
+    def to_row(self) -> tuple[Any, ...]:
+        """Values of `COLUMNS`."""
+        texts = {name: "; ".join(getattr(self, name)) for name in ("reasons", "notes")}
+        return tuple(texts.get(name, getattr(self, name)) for name in COLUMNS)
 
     def to_text(self) -> str:
         """A few lines for people; a dry run is its commands alone, to be pasted or piped."""
@@ -59,7 +73,7 @@ class FixReport:
             which = "early" if self.drift_ppm > 0 else "late"
             words = f"{words} at the start, then {abs(self.drift_ppm) / 1000:.2f} ms a second "
             words += f"more {which}"
-        sure = self.before.confidence if self.before else None
+        sure = self.confidence
         said = "before" if self.before else "given"
         return [f"{said}: {words}" + (f"   confidence {confidence_in_words(sure)}" if sure else "")]
 

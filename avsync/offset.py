@@ -144,7 +144,7 @@ def find_offset(stretches: Stretches) -> Offset | None:
         _half_width(away),
         best,
         weigh(curve, total_counts, best, accord, float(stretches.windows.sum())),
-        min(best - judged[0], judged[-1] - best) < EDGE_STEPS,
+        bool(min(best - judged[0], judged[-1] - best) < EDGE_STEPS),
     )
 
 
@@ -157,7 +157,7 @@ def _accord(stretches: Stretches, curve: Curve, best: int, agreement: float) -> 
     near = [_minimum_near(part.curve, best) for part in parts if len(part.numbers)]
     steadiness = 0.0
     if len(gains) > 2:
-        error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
+        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
         steadiness = min(MOST_STEADY, float(gains.mean()) / (error + 1e-6))
     return Accord(agreement, sum(near) / 2, steadiness, float(np.mean(gains > 0)))
 

@@ -14,28 +14,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from avsync.errors import InterruptError, WorkersError
-from avsync.report import Source, SyncReport
+from avsync.report import Source
 
 STARTS = 3  # in a row that may fail before the run is given up
 AHEAD_PER_WORKER = 2  # files that are known, but not answered yet
 AHEAD_IN_ORDER = 4096  # more of them where answers must wait for one that takes long
 PARTING_SECONDS = 5.0  # for threads to notice the end
 
+R = TypeVar("R")  # what is said of a file
+R_co = TypeVar("R_co", covariant=True)
+Order = str | tuple[str, str]  # a file to look at; a file, and where to write what comes of it
+
 
 class WorkerLostError(Exception):
     """The worker has gone; says how."""
 
 
-class Worker(Protocol):
-    """Something that measures files, one at a time."""
+class Worker(Protocol[R_co]):
+    """Something that does files, one at a time."""
 
     def open(self) -> None:
         """Wait until it is ready. Raises WorkerLostError, or AvsyncError where it never will be."""
 
-    def measure(self, path: str, timeout_seconds: float | None) -> SyncReport:
+    def measure(self, order: Order, timeout_seconds: float | None) -> R_co:
         """Raises WorkerLostError or TimeoutError; it is of no use after either."""
         ...
 
@@ -44,53 +48,56 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A file to measure."""
+class Task(Generic[R]):
+    """A file to do."""
 
     number: int  # place in the input, from 0 on
     path: str
-    source: Source
-    known: SyncReport | None = None  # what an earlier run has answered: nothing is to be done
+    source: Source | None = None  # what the answer will hold for
+    known: R | None = None  # what is known of it already: nothing is to be done
+    output: str | None = None  # where what comes of it is written, if anything is
     losses: int = 0  # workers that were lost over it
+
+    @property
+    def order(self) -> Order:
+        """What a worker is told."""
+        return self.path if self.output is None else (self.path, self.output)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Generic[R]):
     """What came of a task."""
 
-    task: Task
-    report: SyncReport
+    task: Task[R]
+    report: R
     seconds: float  # that it took
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """All tasks are known."""
-
-    count: int
-
-
-class Pool:
+class Pool(Generic[R]):
     """Runs tasks on up to `jobs` workers, made one by one as tasks come in."""
 
     def __init__(
         self,
-        make: Callable[[], Worker],
+        make: Callable[[], Worker[R]],
         jobs: int,
+        failed: Callable[[str, str], R],
         timeout_seconds: float | None = None,
         may_be_lost: int = 0,
     ) -> None:
-        """`may_be_lost`: workers that a file may cost before it is given up."""
-        self._make, self._jobs = make, jobs
+        """`failed`: what is said of a path, and why, where its worker could not do it.
+
+        `may_be_lost`: workers that a file may cost before it is given up.
+        """
+        self._make, self._jobs, self._failed = make, jobs, failed
         self._timeout_seconds, self._may_be_lost = timeout_seconds, may_be_lost
-        self._todo: SimpleQueue[Task | None] = SimpleQueue()
-        self._results: SimpleQueue[Answer | _End | BaseException] = SimpleQueue()
-        self._workers: set[Worker] = set()
+        self._todo: SimpleQueue[Task[R] | None] = SimpleQueue()
+        self._results: SimpleQueue[Answer[R] | int | BaseException] = SimpleQueue()
+        self._workers: set[Worker[R]] = set()
         self._drivers: list[threading.Thread] = []
         self._lock = threading.Lock()  # of the two above
         self._stopped = False
 
-    def run(self, tasks: Iterable[Task], ordered: bool = False) -> Generator[Answer]:
+    def run(self, tasks: Iterable[Task[R]], ordered: bool = False) -> Generator[Answer[R]]:
         """An answer for each task, as known or in the order of the tasks.
 
         Raises AvsyncError where workers cannot be had, InterruptError on SIGINT and SIGTERM, and
@@ -108,30 +115,30 @@ class Pool:
         finally:
             self._stop()
 
-    def _answers(self) -> Iterator[Answer]:
+    def _answers(self) -> Iterator[Answer[R]]:
         answered, expected = 0, None
         while answered != expected:
             result = self._results.get()
             if isinstance(result, BaseException):
                 raise result
-            if isinstance(result, _End):
-                expected = result.count
+            if isinstance(result, int):  # all are known, so many
+                expected = result
             else:
                 answered += 1
                 yield result
 
-    def _feed(self, tasks: Iterable[Task]) -> None:
+    def _feed(self, tasks: Iterable[Task[R]]) -> None:
         count = 0
         try:
             for task in tasks:
                 self._room.acquire()
                 count += 1
-                if task.known:
+                if task.known is not None:
                     self._results.put(Answer(task, task.known, 0.0))
                     continue
                 self._todo.put(task)
                 self._start_driver()
-            self._results.put(_End(count))
+            self._results.put(count)
         except BaseException as error:  # the caller must hear of it
             self._results.put(error)
 
@@ -143,7 +150,7 @@ class Pool:
 
     def _drive(self) -> None:
         """One worker after another, one task after another."""
-        worker: Worker | None = None
+        worker: Worker[R] | None = None
         try:
             while not self._stopped:
                 worker = worker or self._open_worker()
@@ -159,7 +166,7 @@ class Pool:
             if worker:
                 self._part_with(worker)
 
-    def _open_worker(self) -> Worker:
+    def _open_worker(self) -> Worker[R]:
         how: WorkerLostError | None = None
         for _ in range(STARTS):
             worker = self._make()
@@ -175,27 +182,26 @@ class Pool:
                 how = lost
         raise WorkersError(f"workers do not start ({how}): try --jobs 1, see avsync doctor")
 
-    def _measure(self, worker: Worker, task: Task) -> bool:
+    def _measure(self, worker: Worker[R], task: Task[R]) -> bool:
         """Answer a task or put it back; whether the worker is still there."""
         started = monotonic()
         try:
-            report = worker.measure(task.path, self._timeout_seconds)
+            report = worker.measure(task.order, self._timeout_seconds)
             self._results.put(Answer(task, report, monotonic() - started))
             return True
         except TimeoutError:
-            why = (
-                f"not done after {self._timeout_seconds:g} s: raise --timeout, or look at the file"
-            )
+            after = f"{self._timeout_seconds:g} s"
+            why = f"not done after {after}: raise --timeout, or look at the file"
         except WorkerLostError as lost:
             if task.losses < self._may_be_lost:
                 self._todo.put(replace(task, losses=task.losses + 1))
                 return False
-            why = f"the worker {lost} while it measured this file; the others are not affected"
-        report = SyncReport(task.path, "error", reasons=(f"{task.path}: {why}",))
-        self._results.put(Answer(task, report, monotonic() - started))
+            why = f"the worker {lost} while it had this file; the others are not affected"
+        failed = self._failed(task.path, why)
+        self._results.put(Answer(task, failed, monotonic() - started))
         return False
 
-    def _part_with(self, worker: Worker) -> None:
+    def _part_with(self, worker: Worker[R]) -> None:
         worker.close()
         with self._lock:
             self._workers.discard(worker)
@@ -213,8 +219,8 @@ class Pool:
             driver.join(max(0.0, until - monotonic()))
 
 
-def _in_order(answers: Iterator[Answer]) -> Iterator[Answer]:
-    waiting: dict[int, Answer] = {}
+def _in_order(answers: Iterator[Answer[R]]) -> Iterator[Answer[R]]:
+    waiting: dict[int, Answer[R]] = {}
     number = 0
     for answer in answers:
         waiting[answer.task.number] = answer

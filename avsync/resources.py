@@ -18,12 +18,17 @@ def default_jobs(device: str = "cpu") -> int:
 
 def cores() -> int:
     """Processor cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    count = len(allowed(0)) if allowed else os.cpu_count() or 1
+    count = len(allowed_cores()) or os.cpu_count() or 1
     quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
     if quota.isdigit() and period.strip().isdigit():
         count = min(count, -(-int(quota) // int(period)))
     return max(1, count)
+
+
+def allowed_cores() -> set[int]:
+    """Numbers of the processor cores that this process may run on; none where nobody says."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return set(allowed(0)) if allowed else set()
 
 
 def free_bytes() -> int:

@@ -57,7 +57,7 @@ class _Line:
 
 
 def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
-    """The parts of a file between the steps of its offset; one or none: no step.
+    """The parts of a file between the steps of its offset; none: no step.
 
     Parts that are not sure on their own do not count; their time goes to their neighbours.
     """
@@ -72,6 +72,8 @@ def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
             assert joined
             part = joined
         distinct.append(part)
+    if len(distinct) < 2:
+        return []
     parts = _divided(talk, distinct)
     gains = _gains(talk)
     proven = all(_prefers(gains, a, b) and _prefers(gains, b, a) for a, b in pairwise(parts))

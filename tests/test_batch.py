@@ -180,7 +180,7 @@ def test_an_interrupted_run_leaves_whole_lines_and_no_process(
     assert process.returncode == status
     assert errors == "avsync: interrupted; what was answered is whole\n"
     reports = fields_of([first, *rest.splitlines()])
-    assert 1 <= len(reports) < 12
+    assert 1 <= len(reports) < 12 and len({r["path"] for r in reports}) == len(reports)
     assert len(below) >= 2
     wait_until(lambda: are_gone(below), "workers and their ffmpeg end")
 
@@ -202,7 +202,7 @@ def test_a_reader_that_has_enough(faces: Path) -> None:
     script = f"{argv} | head -3; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
     *lines, status = done.stdout.splitlines()
-    assert len(fields_of(lines)) == 3
+    assert len(lines) == len({fields["path"] for fields in fields_of(lines)}) == 3
     assert (status, done.stderr) == ("141", "")
 
 

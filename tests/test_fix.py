@@ -90,6 +90,9 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
     copy = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-shortest")
     run("-i", late, *silence, *copy, tmp_path / "silent.mp4")
     run("-i", late, "-i", other, *copy, tmp_path / "wrong speech.mp4")
+    others = "[1:a]adelay=2500:all=1[a];[2:a]asetrate=20000,aresample=16000[b];[a][b]amix=2[c]"
+    both = ("-filter_complex", others, "-map", "0:v", "-map", "[c]", "-c:v", "copy", "-shortest")
+    run("-i", late, "-i", late, "-i", other, *both, tmp_path / "two at once.mp4")
     grey = ("-f", "lavfi", "-i", "color=gray:s=160x120:r=25")
     run(*grey, "-i", late, "-map", "0:v", "-map", "1:a", "-t", "4", tmp_path / "no face.mp4")
     other.unlink()
@@ -257,6 +260,19 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     many = path.with_name("many.mkv")
     run("-stream_loop", "4", "-i", path, "-c", "copy", many)
     return many
+
+
+def test_progress_is_what_ffmpeg_says(tools: Tools, big: Path, tmp_path: Path) -> None:
+    heard: list[tuple[float, float | None]] = []
+
+    def note(what: str, done: float, total: float | None) -> None:
+        if what == "writing":
+            heard.append((done, total))
+
+    fix(big, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools, progress=note)
+    done = [seconds for seconds, _ in heard]
+    assert {total for _, total in heard} == {20.0}
+    assert done == sorted(done) and done[-1] == pytest.approx(20, abs=0.5)
 
 
 @pytest.mark.slow

@@ -5,12 +5,15 @@ import pytest
 from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
-from avsync.judge import FaceTrack, Seen, judge
+from avsync.judge import Question, judge
 from avsync.report import SyncReport
+from avsync.segments import MIN_STEP_MS
+from avsync.speakers import FaceTrack, Seen, stretched
+from avsync.timebase import drift_ms_per_minute
 
 SIZE = 32
 # Of the evidence's features: the lead over other minima, and the agreement of stretches.
-SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, 0.0, 0.0), -6.0)
+SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, *(9 * [0.0])), -6.0)
 Array = NDArray[np.float32]
 
 
@@ -41,7 +44,7 @@ def _seen(tracks: list[FaceTrack], sound: Array, frames: int = 200) -> Seen:
 
 
 def _judge(seen: Seen, seconds: float = 1.0) -> SyncReport:
-    return judge("a.mp4", seen, SURE_WHEN_STRETCHES_AGREE, seconds)
+    return judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(seconds))
 
 
 @pytest.mark.parametrize("shift_steps", [-63, -12, -1, 0, 3, 40, 77])
@@ -104,3 +107,77 @@ def test_reasons_are_specific(seen: Seen, reason: str) -> None:
     report = _judge(seen)
     assert report.status == "undetermined"
     assert reason in report.reasons[0]
+
+
+def _two_offsets(first: int, second: int, frames: int = 1500) -> Seen:
+    """A minute of one face whose sound moves in the middle."""
+    sound = _walk(4 * frames + 400, 1)
+    here, there = (_lips(sound, frames, shift, 2) for shift in (first, second))
+    half = frames // 2
+    return _seen([_track(np.concatenate([here[:half], there[half:]]))], sound, frames)
+
+
+def test_steps_are_segments_with_offsets_of_their_own() -> None:
+    report = _judge(_two_offsets(10, -20))
+    assert report.status == "ok"
+    first, second = report.segments
+    assert (first.start_seconds, second.end_seconds) == (0.0, 60.0)
+    assert first.end_seconds == second.start_seconds == pytest.approx(30.0, abs=1.0)
+    assert first.offset_ms == pytest.approx(-100, abs=6)
+    assert second.offset_ms == pytest.approx(200, abs=6)
+    assert report.range_ms == (first.offset_ms, second.offset_ms)
+    assert report.confidence == min(first.confidence, second.confidence)
+    assert "from 30." in report.to_text() or "from 29." in report.to_text()
+
+
+def test_steps_are_not_looked_for_where_that_is_not_asked() -> None:
+    seen = _two_offsets(10, -20)
+    report = judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(varies=False))
+    assert len(report.segments) <= 1
+
+
+def test_a_step_too_small_to_matter_is_a_constant_offset() -> None:
+    report = _judge(_two_offsets(0, round(MIN_STEP_MS / 10) - 3))
+    assert len(report.segments) == 1
+
+
+def test_stretches_that_disagree_without_being_sure_are_the_reason_for_doubt() -> None:
+    never_sure = Calibration((0.0,) * 15, -6.0)
+    report = judge("a.mp4", [_two_offsets(10, -20)], never_sure, Question())
+    assert report.status == "undetermined"
+    assert "the stretches disagree (sound is 100 ms late from 0 s on" in report.reasons[0]
+
+
+def test_little_speech_is_the_reason_for_doubt() -> None:
+    never_sure = Calibration((0.0,) * 15, -6.0)
+    sound = _walk(300, 1)
+    seen = _seen([_track(_lips(sound, 50, 0, 2))], sound, 50)
+    report = judge("a.mp4", [seen], never_sure, Question())
+    assert "speech was heard for 2.0 s only" in report.reasons[0]
+
+
+def test_drift_is_one_segment_that_says_how_fast() -> None:
+    sound = _walk(4 * 1500 + 400, 1)
+    seen = _seen([_track(_lips(sound, 1500, 0, 2))], sound, 1500)
+    report = _judge(stretched(seen, 24 / 25))  # the sound is too short: ever earlier
+    (segment,) = report.segments
+    assert segment.drift_ms_per_minute == pytest.approx(drift_ms_per_minute(25 / 24), rel=0.01)
+    assert segment.explained_by == "25 fps played at 24"
+    assert report.range_ms[1] == pytest.approx(2400, rel=0.02)
+    assert "at the start" in report.to_text() and "a minute more early" in report.to_text()
+
+
+def test_looks_at_parts_of_a_file_are_judged_together() -> None:
+    sound = _walk(2000, 1)
+    video = _lips(sound, 450, 20, 2)
+
+    def look(first: int) -> Seen:
+        heard = sound[4 * first : 4 * first + 900]
+        track = _track(video[first : first + 196])
+        return Seen([track], heard, np.ones(len(heard), bool), 200, first_frame=first)
+
+    looks = [look(0), look(250)]
+    report = judge("a.mp4", looks, SURE_WHEN_STRETCHES_AGREE, Question())
+    assert report.offset_ms == pytest.approx(-200, abs=6)
+    assert [track.start_seconds for track in report.tracks] == [0.0, 10.0]
+    assert report.duration_seconds == 16.0

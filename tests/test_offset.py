@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from avsync.offset import (
     STRETCH_FRAMES,
     Offset,
-    Stretches,
-    choose_speakers,
     compare,
     find_offset,
     mean_curve,
@@ -53,7 +51,7 @@ def clip(
 
 def offset_of(pictures: Embeddings, sounds: Embeddings, max_shift: int = MAX_SHIFT) -> Offset:
     stretches = compare(pictures, sounds, 0, max_shift)
-    found = find_offset(stretches.sums, stretches.counts)
+    found = find_offset(stretches)
     assert found is not None
     return found
 
@@ -86,7 +84,7 @@ def test_a_wide_range_finds_ten_seconds() -> None:
 
 def test_a_track_that_begins_late_is_compared_with_the_sound_of_its_time() -> None:
     stretches = compare(*clip(60, 5, first_frame=37), 37, MAX_SHIFT)
-    found = find_offset(stretches.sums, stretches.counts)
+    found = find_offset(stretches)
     assert found is not None
     assert found.offset_ms == pytest.approx(-50, abs=2)
 
@@ -111,14 +109,18 @@ def test_comparing_equals_a_slow_loop(pictures: int, steps: int, first_frame: in
     max_shift = 30
     stretches = compare(video, audio, first_frame, max_shift)
 
-    count = math.ceil(pictures / STRETCH_FRAMES)
+    # Stretches lie on the timeline's grid, wherever the track begins.
+    frames = range(first_frame, first_frame + pictures)
+    assert stretches.numbers.tolist() == sorted({frame // STRETCH_FRAMES for frame in frames})
+    count = len(stretches.numbers)
     assert stretches.sums.shape == stretches.counts.shape == (count, 2 * max_shift + 1)
-    for k in range(count):
+    for k, number in enumerate(stretches.numbers):
         for s in range(2 * max_shift + 1):
             near = []
-            for i in range(k * STRETCH_FRAMES, min(pictures, (k + 1) * STRETCH_FRAMES)):
-                j = (first_frame + i) * STEPS_PER_FRAME + s - max_shift
+            for frame in (f for f in frames if f // STRETCH_FRAMES == number):
+                j = frame * STEPS_PER_FRAME + s - max_shift
                 if 0 <= j < steps:
+                    i = frame - first_frame
                     near.append(math.dist(video[i].tolist(), audio[j].tolist()))
             assert stretches.counts[k, s] == len(near)
             assert stretches.sums[k, s] == pytest.approx(sum(near), rel=1e-3, abs=1e-3)
@@ -175,7 +177,7 @@ def test_without_sound_or_picture_there_is_no_offset() -> None:
     pictures, sounds = clip(50, 0)
     for video, audio in ((pictures, sounds[:0]), (pictures[:0], sounds)):
         stretches = compare(video, audio, 0, MAX_SHIFT)
-        assert find_offset(stretches.sums, stretches.counts) is None
+        assert find_offset(stretches) is None
 
 
 def test_the_answer_is_always_the_same() -> None:
@@ -202,58 +204,6 @@ def test_the_vertex_without_two_neighbours_is_the_best_point(
     curve: list[float], index: int
 ) -> None:
     assert vertex(np.array(curve, np.float32)) == index
-
-
-def face(first_frame: int, frames: int, is_speaker: bool) -> Stretches:
-    """A track of a film in which somebody talks all the time."""
-    pictures, sounds = clip(200, 0)
-    if not is_speaker:
-        pictures = clip(200, 0, seed=first_frame + frames)[0]
-    return compare(pictures[first_frame : first_frame + frames], sounds, first_frame, MAX_SHIFT)
-
-
-def test_one_face_is_the_speaker() -> None:
-    (chosen,) = choose_speakers([face(0, 55, is_speaker=True)])
-    assert chosen.tolist() == [True] * 6
-
-
-def test_a_listener_counts_only_while_the_speaker_is_not_seen() -> None:
-    listener, speaker = face(0, 100, is_speaker=False), face(25, 40, is_speaker=True)
-    of_listener, of_speaker = choose_speakers([listener, speaker])
-    assert of_speaker.tolist() == [True] * 4
-    # 25 to 65 is taken: the stretches from 20 to 70 fall out.
-    assert of_listener.tolist() == [True] * 2 + [False] * 5 + [True] * 3
-
-
-def test_the_order_of_the_tracks_does_not_matter() -> None:
-    tracks = [face(0, 100, is_speaker=False), face(25, 40, is_speaker=True)]
-    there = choose_speakers(tracks)
-    back = choose_speakers(tracks[::-1])
-    assert [c.tolist() for c in there] == [c.tolist() for c in reversed(back)]
-
-
-def test_faces_one_after_the_other_all_count() -> None:
-    tracks = [face(0, 50, False), face(50, 50, True), face(100, 30, False)]
-    assert all(chosen.all() for chosen in choose_speakers(tracks))
-
-
-def test_of_two_equal_faces_one_counts() -> None:
-    speaker = face(0, 50, is_speaker=True)
-    chosen = choose_speakers([speaker, speaker])
-    assert [c.all() for c in chosen] == [True, False]
-    assert not chosen[1].any()
-
-
-def test_a_face_that_was_never_compared_yields() -> None:
-    pictures, sounds = clip(50, 0)
-    silent = compare(pictures, sounds[:0], 0, MAX_SHIFT)
-    of_silent, of_speaker = choose_speakers([silent, face(0, 46, is_speaker=True)])
-    assert of_speaker.all()
-    assert not of_silent.any()
-
-
-def test_no_face_no_speaker() -> None:
-    assert choose_speakers([]) == []
 
 
 @pytest.mark.parametrize("early_by_frames", [-5, 0, 3])

@@ -10,6 +10,7 @@ from avsync.errors import MediaError, WeightsError, WorkersError
 from avsync.pool import Answer, Pool, Task, WorkerLostError
 from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs, free_bytes
+from avsync.workers import berths_of
 
 SOURCE = Source(1, 2, "", {})
 
@@ -50,12 +51,16 @@ def fake() -> type[FakeWorker]:
     return type("Fake", (FakeWorker,), {"open_now": set(), "unlucky": set()})
 
 
-def _tasks(paths: Iterable[str]) -> Iterator[Task]:
+def _tasks(paths: Iterable[str]) -> Iterator[Task[SyncReport]]:
     for number, path in enumerate(paths):
         yield Task(number, path, SOURCE)
 
 
-def _said(answers: Iterable[Answer]) -> list[tuple[str, str]]:
+def _failed(path: str, why: str) -> SyncReport:
+    return SyncReport(path, "error", reasons=(f"{path}: {why}",))
+
+
+def _said(answers: Iterable[Answer[SyncReport]]) -> list[tuple[str, str]]:
     return [(answer.task.path, answer.report.status) for answer in answers]
 
 
@@ -63,24 +68,26 @@ def test_every_file_is_answered_once_by_no_more_workers_than_asked_for(
     fake: type[FakeWorker],
 ) -> None:
     paths = [f"{number}.mp4" for number in range(200)]
-    answers = _said(Pool(fake, 3).run(_tasks(paths)))
+    answers = _said(Pool(fake, 3, _failed).run(_tasks(paths)))
     assert sorted(answers) == sorted((path, "ok") for path in paths)
     assert fake.most_open <= 3 and not fake.open_now
 
 
 def test_no_more_workers_than_files(fake: type[FakeWorker]) -> None:
-    assert len(_said(Pool(fake, 16).run(_tasks(["a", "b"])))) == 2
+    assert len(_said(Pool(fake, 16, _failed).run(_tasks(["a", "b"])))) == 2
     assert fake.made <= 2
 
 
 def test_order_of_completion_or_of_the_files(fake: type[FakeWorker]) -> None:
     paths = ["slow.mp4", *(f"{number}.mp4" for number in range(20))]
-    assert _said(Pool(fake, 2).run(_tasks(paths)))[0][0] != "slow.mp4"
-    assert _said(Pool(fake, 2).run(_tasks(paths), ordered=True)) == [(p, "ok") for p in paths]
+    assert _said(Pool(fake, 2, _failed).run(_tasks(paths)))[0][0] != "slow.mp4"
+    assert _said(Pool(fake, 2, _failed).run(_tasks(paths), ordered=True)) == [
+        (p, "ok") for p in paths
+    ]
 
 
 def test_a_lost_worker_costs_its_file_and_is_replaced(fake: type[FakeWorker]) -> None:
-    pool = Pool(fake, 1, timeout_seconds=9.0)
+    pool = Pool(fake, 1, _failed, timeout_seconds=9.0)
     answers = list(pool.run(_tasks(["a", "kills", "b", "hangs", "c"])))
     assert _said(answers) == [
         ("a", "ok"), ("kills", "error"), ("b", "ok"), ("hangs", "error"), ("c", "ok"),
@@ -91,7 +98,7 @@ def test_a_lost_worker_costs_its_file_and_is_replaced(fake: type[FakeWorker]) ->
 
 
 def test_a_file_may_cost_some_workers_where_machines_are_lost(fake: type[FakeWorker]) -> None:
-    answers = Pool(fake, 2, may_be_lost=2).run(_tasks(["unlucky 1", "kills", "unlucky 2"]))
+    answers = Pool(fake, 2, _failed, may_be_lost=2).run(_tasks(["unlucky 1", "kills", "unlucky 2"]))
     assert sorted(_said(answers)) == [
         ("kills", "error"), ("unlucky 1", "ok"), ("unlucky 2", "ok"),
     ]  # fmt: skip
@@ -103,7 +110,7 @@ def test_workers_that_never_start_end_the_run(fake: type[FakeWorker]) -> None:
             raise WorkerLostError("was killed by SIGKILL")
 
     with pytest.raises(WorkersError, match=r"do not start \(was killed by SIGKILL\)"):
-        list(Pool(Stillborn, 1).run(_tasks(["a"])))
+        list(Pool(Stillborn, 1, _failed).run(_tasks(["a"])))
 
 
 def test_tools_that_cannot_be_had_end_the_run(fake: type[FakeWorker]) -> None:
@@ -112,7 +119,7 @@ def test_tools_that_cannot_be_had_end_the_run(fake: type[FakeWorker]) -> None:
             raise WeightsError("no weights")
 
     with pytest.raises(WeightsError, match="no weights"):
-        list(Pool(Unarmed, 2).run(_tasks(["a", "b"])))
+        list(Pool(Unarmed, 2, _failed).run(_tasks(["a", "b"])))
 
 
 def test_a_list_that_breaks_off_is_heard_of(fake: type[FakeWorker]) -> None:
@@ -121,7 +128,7 @@ def test_a_list_that_breaks_off_is_heard_of(fake: type[FakeWorker]) -> None:
         raise MediaError("the list broke off")
 
     with pytest.raises(MediaError, match="broke off"):
-        list(Pool(fake, 1).run(_tasks(paths())))
+        list(Pool(fake, 1, _failed).run(_tasks(paths())))
     assert not fake.open_now
 
 
@@ -133,7 +140,7 @@ def test_a_reader_that_takes_its_time_holds_up_the_list(fake: type[FakeWorker]) 
             asked.append(str(number))
             yield str(number)
 
-    answers = Pool(fake, 2).run(_tasks(paths()))
+    answers = Pool(fake, 2, _failed).run(_tasks(paths()))
     next(answers)
     time.sleep(0.2)
     assert len(asked) < 20
@@ -144,7 +151,10 @@ def test_a_reader_that_takes_its_time_holds_up_the_list(fake: type[FakeWorker]) 
 def test_what_is_known_is_not_measured(fake: type[FakeWorker]) -> None:
     known = SyncReport("a", "undetermined")
     tasks = [Task(0, "a", SOURCE, known), Task(1, "b", SOURCE)]
-    assert _said(Pool(fake, 1).run(tasks, ordered=True)) == [("a", "undetermined"), ("b", "ok")]
+    assert _said(Pool(fake, 1, _failed).run(tasks, ordered=True)) == [
+        ("a", "undetermined"),
+        ("b", "ok"),
+    ]
 
 
 def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -157,3 +167,11 @@ def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(resources, "CGROUP", tmp_path)
     monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(64)))
     assert cores() == 2 and free_bytes() <= 1 << 30 and default_jobs() == 1
+
+
+def test_each_worker_has_its_cores() -> None:
+    assert berths_of([0, 1, 2, 3], 3) == [{0}, {1}, {2, 3}]
+    assert berths_of([4, 6], 2) == [{4}, {6}]
+    assert berths_of([0, 1], 1) == [{0, 1}]
+    assert berths_of([5], 2) == [set(), {5}]  # the first goes anywhere
+    assert berths_of([], 2) == [set(), set()]  # nobody says which there are

@@ -169,25 +169,23 @@ def test_speakers_are_read_one_a_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset_ms", "confidence", "seconds", "keeps", "kept_ms"),
+    ("offset_ms", "confidence", "keeps", "kept_ms"),
     [
-        (300.0, SURE, 3.0, True, 300.0),  # measured: corrected
-        (60.0, SURE, 3.0, True, 60.0),
-        (60.0, SURE, 1.2, True, 40.0),  # nearer than so short a clip can be measured: as it is
-        (300.0, SURE, 1.2, True, 300.0),
-        (300.0, SURE - 0.01, 3.0, False, 40.0),  # unsure and far from what is known: dropped
-        (40.0 + NEAR_MS, 0.1, 3.0, True, 40.0),  # unsure and near: as it is
+        (300.0, SURE, True, 300.0),  # measured: corrected
+        (60.0, SURE, True, 60.0),
+        (300.0, SURE - 0.01, False, 40.0),  # unsure and far from what is known: dropped
+        (40.0 + NEAR_MS, 0.1, True, 40.0),  # unsure and near: as it is
     ],
 )
 def test_what_is_done_with_a_measured_clip(
-    offset_ms: float, confidence: float, seconds: float, keeps: bool, kept_ms: float
+    offset_ms: float, confidence: float, keeps: bool, kept_ms: float
 ) -> None:
-    verdict = decide({"offset_ms": offset_ms, "confidence": confidence}, 40.0, seconds)
+    verdict = decide({"offset_ms": offset_ms, "confidence": confidence}, 40.0)
     assert (verdict.keeps, verdict.offset_ms) == (keeps, kept_ms)
 
 
 def test_a_clip_too_short_to_measure_is_dropped() -> None:
-    assert not decide({}, 0.0, 1.0).keeps
+    assert not decide({}, 0.0).keeps
 
 
 def test_margins_leave_room_to_move() -> None:

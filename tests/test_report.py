@@ -2,22 +2,22 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
 from avsync.errors import UsageError
 from avsync.report import (
     COLUMNS,
-    STANDARDS,
     Segment,
     SyncReport,
-    Tolerance,
     TrackSummary,
     UpstreamScores,
     confidence_in_words,
     csv_line,
     to_row,
 )
+from avsync.tolerance import STANDARDS, Filter, Tolerance
 
 LATE = SyncReport(
     path="talk, one.mp4",
@@ -95,7 +95,9 @@ def test_json_has_the_documented_fields_and_plain_numbers() -> None:
     fields = json.loads(LATE.to_json())
     assert fields["path"] == "talk, one.mp4"
     assert (fields["status"], fields["offset_ms"], fields["offset_frames"]) == ("ok", -120.0, -3.0)
-    assert fields["segments"] == [{"start_seconds": 0.0, "end_seconds": 62.0, "offset_ms": -120.0}]
+    (segment,) = fields["segments"]
+    assert (segment["start_seconds"], segment["end_seconds"]) == (0.0, 62.0)
+    assert (segment["offset_ms"], segment["drift_ms_per_minute"]) == (-120.0, 0.0)
     assert fields["tracks"][0]["box"] == [10, 20, 100, 120]
     assert "lse_d" not in fields
 
@@ -142,8 +144,40 @@ def test_csv_of_a_name_with_line_ends_is_quoted() -> None:
 )
 def test_tolerances_are_asymmetrical(name: str, early_ms: float, late_ms: float) -> None:
     tolerance = Tolerance.of(name)
-    assert tolerance.allows(early_ms) and not tolerance.allows(early_ms + 1)
-    assert tolerance.allows(-late_ms) and not tolerance.allows(-late_ms - 1)
+    assert tolerance.allows(_at(early_ms)) and not tolerance.allows(_at(early_ms + 1))
+    assert tolerance.allows(_at(-late_ms)) and not tolerance.allows(_at(-late_ms - 1))
+
+
+def _at(*offsets_ms: float) -> SyncReport:
+    """An answer with steps between these offsets, all equally long."""
+    segments = (Segment(k, k + 1.0, ms) for k, ms in enumerate(offsets_ms))
+    return SyncReport(
+        "a.mp4", "ok", offsets_ms[0], confidence=0.9, uncertainty_ms=5.0, segments=tuple(segments)
+    )
+
+
+def test_a_file_is_inside_if_all_of_it_is() -> None:
+    tolerance = Tolerance(40, 60)
+    assert tolerance.allows(_at(0, 30, -50))
+    assert not tolerance.allows(_at(0, 45))
+    drifting = replace(_at(0), segments=(Segment(0, 60, 0.0, drift_ms_per_minute=-70),))
+    assert not tolerance.allows(drifting)
+    assert not Filter(max_abs_offset_ms=60).wants(drifting)
+    assert Filter(max_abs_offset_ms=80).wants(drifting)
+
+
+def test_text_tells_steps_and_what_to_do() -> None:
+    text = _at(-40, 240.2, 0).to_text()
+    assert "sound is 40 ms late; from 1.0 s 240 ms early; from 2.0 s in step (0 ms)" in text
+    assert "cut it there, then avsync fix each part" in text
+
+
+def test_text_tells_drift_in_milliseconds_a_minute() -> None:
+    segment = Segment(0, 120, 12.0, -60.06, "24 fps played at 23.976")
+    text = replace(_at(12.0), segments=(segment,)).to_text()
+    assert "sound is 12 ms early at the start, 108 ms late at the end" in text
+    assert "60 ms a minute more late (24 fps played at 23.976)" in text
+    assert "avsync fix a.mp4" in text
 
 
 @pytest.mark.parametrize("text", ["", "40", "a/b", "-1/2", "1/2/3", "ebu"])

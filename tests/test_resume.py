@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from avsync.report import Source, SyncReport
 from avsync.resume import ReportFile
 
 HOG = ("--faces", "hog")
+COUNT = 8
 SOURCE = Source(10, 20, "ab" * 32, {"faces": "hog"})
 
 
@@ -130,22 +132,25 @@ def test_two_runs_do_not_write_the_same_report(file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_gone_on_with(avsync: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_ended_is_gone_on_with(
+    avsync: Command, tmp_path: Path, number: signal.Signals
+) -> None:
     folder, file = tmp_path / "faces", tmp_path / "report.jsonl"
     folder.mkdir()
     write_talking_face(folder / "00.mp4", seconds=2.4, sound_early_ms=-120.0, size=(416, 234))
-    for number in range(1, 12):
-        shutil.copy(folder / "00.mp4", folder / f"{number:02}.mp4")
+    for name in range(1, COUNT):
+        shutil.copy(folder / "00.mp4", folder / f"{name:02}.mp4")
     command = ("detect", folder, "--resume", file, "--jobs", "2", *HOG)
     with running(*command) as process:
         wait_until(lambda: file.exists() and file.read_bytes().count(b"\n") >= 2, "two answers")
         below = processes_below(process.pid)
-        process.kill()
-        said = process.communicate(timeout=300)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=300)
     wait_until(lambda: are_gone(below), "workers and their ffmpeg end with the program")
-    assert said == ("", "")
+    assert output == "" and ("interrupted" in errors) is (number == signal.SIGINT)
     whole = file.read_bytes()
-    assert whole.endswith(b"\n") and 2 <= whole.count(b"\n") < 12
+    assert whole.endswith(b"\n") and 2 <= whole.count(b"\n") < COUNT
     file.write_bytes(whole + b'{"path": "' + os.fsencode(folder))  # as a full disk might leave it
     first, *others = whole.splitlines(keepends=True)
     os.utime(json.loads(first)["path"])  # written again: the answer to it counts no more

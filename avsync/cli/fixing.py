@@ -4,25 +4,28 @@ import json
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from avsync.console import Exit, progress_bar
+from avsync.batch import BatchOptions, read_names
+from avsync.cli import options as opt
+from avsync.console import Exit, Form, batch_view, progress_bar, put_line, say, worse
 from avsync.detect import DetectOptions
-from avsync.errors import UsageError
 from avsync.fix import FixOptions
-from avsync.fix_many import fix_all, is_folder_wanted, targets
-from avsync.fix_report import FixReport
+from avsync.fix_many import Places, fix_all, fix_one
+from avsync.fix_report import COLUMNS, FixReport
+from avsync.inputs import LIST
+from avsync.pool import Answer
 from avsync.remux import Wishes
+from avsync.report import csv_line
 from avsync.tolerance import Tolerance
 
 STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
+STDIN = 0  # its descriptor
 
-
-Inputs = Annotated[
-    list[str], typer.Argument(help="Videos, folders of videos, or - for a list on stdin.")
-]
 Output = Annotated[str, typer.Option("--output", "-o", help="File, or folder for several.")]
 Offset = Annotated[
     float | None, typer.Option(help="Delay the sound by so many ms; do not measure before.")
@@ -39,8 +42,6 @@ Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in 
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object; a list for several.")]
-AsJsonl = Annotated[bool, typer.Option("--jsonl", help="A JSON object a line, as known.")]
 Range = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
 Faces = Annotated[str, typer.Option(help="Face detector, as in detect.")]
 Cropped = Annotated[
@@ -48,12 +49,11 @@ Cropped = Annotated[
 ]
 WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 
 def fix(
-    inputs: Inputs,
     output: Output,
+    inputs: opt.Inputs = None,
     offset: Offset = None,
     audio_track: Track = None,
     reencode_audio: Reencode = False,
@@ -63,14 +63,21 @@ def fix(
     always_write: Always = False,
     force: Force = False,
     dry_run: DryRun = False,
-    as_json: AsJson = False,
-    as_jsonl: AsJsonl = False,
+    as_json: opt.AsJson = False,
+    as_jsonl: opt.AsJsonLines = False,
+    as_csv: opt.AsCsv = False,
     max_offset: Range = 1.0,
     faces: Faces = "auto",
     cropped: Cropped = False,
     weights: WeightsName = "default",
     device: Device = "auto",
-    quiet: Quiet = False,
+    globs: opt.Globs = None,
+    null: opt.Null = False,
+    jobs: opt.Jobs = None,
+    timeout: opt.Timeout = None,
+    ordered: opt.Ordered = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Put sound and picture in step without encoding anything again, and measure the result.
 
@@ -78,8 +85,7 @@ def fix(
 
     Many:      avsync fix rushes/ -o synced/
     """
-    if as_json and as_jsonl:
-        raise UsageError("choose one of --json and --jsonl")
+    form = opt.form(as_json, as_jsonl, as_csv, None)
     options = FixOptions(
         DetectOptions(max_offset, faces, cropped, weights, device=device),
         offset,
@@ -90,35 +96,63 @@ def fix(
         drift,
         Wishes(audio_track, reencode_audio, keep_pitch),
     )
-    several = is_folder_wanted(inputs, output)
+    how = BatchOptions(jobs, timeout, ordered or as_json)
+    places = Places(opt.named(inputs, null), output, globs or [], null)
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _leave)  # through every `finally`, so that nothing stays behind
-    with progress_bar(quiet) as progress:
-        reports = fix_all(targets(inputs, output, sys.stdin), options, progress)
-        worst = _write(reports, as_json, as_jsonl, several)
-    raise typer.Exit(worst)
+    run = _fix_many if places.is_several or timeout else _fix_alone
+    saying = _Saying(form, not places.is_several, quiet, verbose)
+    raise typer.Exit(run(places, options, how, saying))
 
 
-def _write(reports: Iterable[FixReport], as_json: bool, as_jsonl: bool, several: bool) -> Exit:
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """What is said, and how."""
+
+    form: Form
+    alone: bool  # a single file was named
+    quiet: bool
+    verbose: bool
+
+
+def _fix_alone(places: Places, options: FixOptions, how: BatchOptions, saying: _Saying) -> Exit:
+    ((path, target),) = places.pairs()
+    with progress_bar(saying.quiet) as progress:
+        return _write(fix_one(path, target, options, progress), saying)
+
+
+def _fix_many(places: Places, options: FixOptions, how: BatchOptions, saying: _Saying) -> Exit:
+    pairs = places.pairs(read_names(STDIN, b"\0" if places.exact else b"\n"))
+    total = None
+    if LIST not in places.inputs:
+        known = list(pairs)
+        pairs, total = iter(known), len(known)
+    with ExitStack() as stack:
+        view = stack.enter_context(batch_view(saying.quiet, total))
+        answers = stack.enter_context(closing(fix_all(pairs, options, how, view.progress)))
+        return _write(view.watch(answers), saying)
+
+
+def _write(answers: Iterable[Answer[FixReport]], saying: _Saying) -> Exit:
     """Say each file's fate as soon as it is known; returns the exit status."""
     worst, kept = Exit.OK, []
-    for report in reports:
-        if report.status == "error":
-            print(f"avsync: {'; '.join(report.reasons)}", file=sys.stderr)
-        worst = _worse(worst, STATUS.get(report.status, Exit.OK))
-        if as_json:
+    if saying.form is Form.CSV:
+        put_line(csv_line(COLUMNS), sys.stdout)
+    for answer in answers:
+        report = answer.report
+        worst = worse(worst, STATUS.get(report.status, Exit.OK))
+        say(answer, saying.verbose)
+        if saying.form is Form.JSON:
             kept.append(report.to_dict())
-        elif as_jsonl:
-            print(report.to_json(), flush=True)
+        elif saying.form is Form.JSONL:
+            put_line(report.to_json(), sys.stdout)
+        elif saying.form is Form.CSV:
+            put_line(csv_line(report.to_row()), sys.stdout)
         elif report.status != "error":
-            print(report.to_text(), flush=True)
-    if as_json:
-        print(json.dumps(kept if several or not kept else kept[0], indent=2))
+            put_line(report.to_text(), sys.stdout)
+    if saying.form is Form.JSON:
+        put_line(json.dumps(kept[0] if saying.alone else kept, indent=2), sys.stdout)
     return worst
-
-
-def _worse(a: Exit, b: Exit) -> Exit:
-    return max(a, b, key=(Exit.OK, Exit.UNDETERMINED, Exit.FAILED).index)
 
 
 def _leave(number: int, frame: Any) -> None:

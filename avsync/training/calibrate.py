@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
 from avsync.model import AnyStreams
-from avsync.offset import Offset
+from avsync.offset import BASIN_MS, Offset
 from avsync.training.clips import Clip
 from avsync.training.trials import Trial, Trials
 
@@ -25,7 +25,9 @@ RIDGE = 1e-3
 FOLDS = 5  # of speakers
 BANDS = 10  # of confidence, for the expected calibration error
 COVERAGE = 0.92  # of true offsets by `uncertainty_ms`; it is said to be 90 %
-FLOOR_MS = 6.0  # detectors, crops and codecs move an offset by so much, however long the clip
+SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # of resampled half-widths, that are tried
+FLOORS_MS = tuple(range(4, 41))  # detectors, crops and codecs move an offset, however long the clip
+ANSWERED = 0.7  # confidence from which `detect` answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Examples:
     right: NDArray[np.bool_]
     speakers: NDArray[np.str_]
     typical_distance: float  # median of the curves' medians
-    errors: NDArray[np.float64]  # (M, 2) ms of right answers: what resampling says, what it was
+    errors: NDArray[np.float64]  # (N, 2) ms: what resampling says, what it was; NaN: not known
 
 
 def calibrate(
@@ -50,12 +52,13 @@ def calibrate(
     examples = gather(Trials(streams, clips, seed), tolerance_ms)
     calibration = fit(examples.features, examples.right)
     confidence = cross_fitted(examples)
+    scale, floor_ms = half_widths(examples.errors[confidence >= ANSWERED])
     return {
         "coefficients": list(calibration.coefficients),
         "intercept": calibration.intercept,
         "typical_distance": examples.typical_distance,
-        "uncertainty_scale": round(uncertainty_scale(examples.errors), 2),
-        "uncertainty_floor_ms": FLOOR_MS,
+        "uncertainty_scale": scale,
+        "uncertainty_floor_ms": floor_ms,
         "tolerance_ms": tolerance_ms,
         "examples": len(examples.right),
         "expected_error": round(expected_error(confidence, examples.right), 4),
@@ -74,30 +77,37 @@ def gather(trials: Trials, tolerance_ms: float) -> Examples:
             evidence.append(offset.evidence)
             right.append(trial.is_right(offset.offset_ms, tolerance_ms))
             speakers.append(trial.clip.source.speaker)
-            if right[-1] and trial.share <= 0.5:
-                errors.append((offset.uncertainty_ms, _independent_error_ms(trial, offset)))
+            errors.append((offset.uncertainty_ms, _error_ms(trial, offset)))
     features = np.array([e.features for e in evidence])
     typical = float(np.median([e.median_distance for e in evidence]))
-    return Examples(
-        features, np.array(right), np.array(speakers), typical, np.array(errors).reshape(-1, 2)
-    )
+    return Examples(features, np.array(right), np.array(speakers), typical, np.array(errors))
 
 
-def _independent_error_ms(trial: Trial, offset: Offset) -> float:
-    """What the error would be had the clip's own offset been measured on other frames.
+def _error_ms(trial: Trial, offset: Offset) -> float:
+    """How far an answer is off, or would be had the clip's own offset been measured elsewhere.
 
-    It was measured on all of the clip, of which the trial shows a share.
+    That was measured on all of the clip, of which the trial shows a share. NaN: that is more than
+    half of it, or the answer is another minimum.
     """
-    return abs(offset.offset_ms - trial.truth_ms) / float(np.sqrt(1 - trial.share))
+    error_ms = abs(offset.offset_ms - trial.truth_ms)
+    if trial.heard != "own" or error_ms > BASIN_MS or trial.share > 0.5:
+        return np.nan
+    return error_ms / float(np.sqrt(1 - trial.share))
 
 
-def uncertainty_scale(errors: NDArray[np.float64]) -> float:
-    """What to multiply resampled half-widths by, so that they cover the true offsets."""
-    if not len(errors):
-        return 1.0
-    resampled, error = errors.T
-    needed = np.sqrt(np.maximum(error**2 - FLOOR_MS**2, 0)) / resampled
-    return max(1.0, float(np.quantile(needed, COVERAGE)))
+def half_widths(errors: NDArray[np.float64]) -> tuple[float, float]:
+    """(scale, floor in ms) that make of resampled half-widths the narrowest that cover errors."""
+    resampled, error = errors[np.isfinite(errors).all(axis=1)].T
+    if not len(error):
+        return 1.0, 0.0
+    tried = [
+        (float(np.mean(width)), scale, float(floor_ms))
+        for scale in SCALES
+        for floor_ms in FLOORS_MS
+        if np.mean(error <= (width := np.hypot(scale * resampled, floor_ms))) >= COVERAGE
+    ]
+    _, scale, floor_ms = min(tried, default=(0.0, max(SCALES), float(max(FLOORS_MS))))
+    return scale, floor_ms
 
 
 def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:

@@ -4,7 +4,6 @@ Weights that have trained on a clip have learnt its error by heart and find what
 only weights that have not say anything new (cross-fitting: train on some speakers, measure others).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,17 +21,12 @@ from avsync.features import is_sounding, mfcc
 from avsync.model import AnyStreams
 from avsync.offset import Offset, compare, find_offset
 from avsync.speakers import among
-from avsync.timebase import FRAME_MS, STEPS_PER_SECOND
+from avsync.timebase import STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
-# A second of speech is measured to some 50 ms: less than two frames is no reason to correct it.
-SHORT_SECONDS = 2.0
-SHORT_AWAY_MS = 2.0 * FRAME_MS
-ALIKE_CLIPS = 4  # of one speaker, sure ones, from which they tell an offset together
-ALIKE_MS = 20.0  # by which they may differ in the median
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,36 +110,13 @@ def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np
     return np.asarray(audio.float().cpu().numpy())
 
 
-def usual_offset_ms(measured: Sequence[dict[str, Any]]) -> float | None:
-    """Offset that a speaker's clips have in common; None where few are sure, or they differ.
-
-    Clips of one speaker are mostly cut from one recording: together they tell what a second of
-    speech cannot.
-    """
-    sure = [m["offset_ms"] for m in measured if m and m["confidence"] >= SURE]
-    if len(sure) < ALIKE_CLIPS:
-        return None
-    middle = float(np.median(sure))
-    return middle if float(np.median(np.abs(np.array(sure) - middle))) <= ALIKE_MS else None
-
-
-def decide(
-    measured: dict[str, Any], known_ms: float, seconds: float, usual_ms: float | None = None
-) -> Verdict:
-    """Correct a clip of so many seconds, keep it at its known offset, or drop it.
-
-    `usual_ms` is what its speaker's clips have in common.
-    """
+def decide(measured: dict[str, Any], known_ms: float) -> Verdict:
+    """Correct a clip, keep it at its known offset, or drop it."""
     if not measured:
         return Verdict(False, "dropped: too short")
     offset_ms, confidence = measured["offset_ms"], measured["confidence"]
-    away_ms = abs(offset_ms - known_ms)
-    if confidence >= SURE and seconds < SHORT_SECONDS and usual_ms is not None:
-        return Verdict(True, "corrected: short, as its speaker's", usual_ms, confidence)
-    if confidence >= SURE and seconds < SHORT_SECONDS and away_ms < SHORT_AWAY_MS:
-        return Verdict(True, "as it is: short, near", known_ms, confidence)
     if confidence >= SURE:
         return Verdict(True, "corrected", offset_ms, confidence)
-    if away_ms <= NEAR_MS:
+    if abs(offset_ms - known_ms) <= NEAR_MS:
         return Verdict(True, "as it is: unsure, near", known_ms, confidence)
     return Verdict(False, "dropped: unsure", known_ms, confidence)

@@ -30,8 +30,8 @@ from avsync.errors import AvsyncError, DataError
 from avsync.faces import follow_faces
 from avsync.features import CropGeometry, crop
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.training.clean import Judge, Verdict, decide, usual_offset_ms
-from avsync.training.clips import Clip, Source, by_speaker, read_table
+from avsync.training.clean import Judge, Verdict, decide
+from avsync.training.clips import Clip, Source, read_table
 from avsync.weights import write_whole
 
 MARGIN = 1.3  # a prepared crop shows so many times the side of the network's, for augmentation
@@ -125,19 +125,8 @@ def _judge(clips: Sequence[Clip | str], judge: str, jobs: int, progress: Progres
         if isinstance(clip, Clip) and not notes[clip.prepared].exists()
     ]
     _in_parallel(_measure_one, work, repeat(judge), jobs, "measuring clips", progress)
-    measured = {path: json.loads(note.read_text()) for path, note in notes.items()}
-    prepared = [clip for clip in clips if isinstance(clip, Clip)]
-    usual = {
-        speaker: usual_offset_ms([measured[clip.prepared] for clip in group])
-        for speaker, group in by_speaker(prepared).items()
-    }
     return [
-        decide(
-            measured[clip.prepared],
-            clip.source.offset_ms,
-            clip.frame_count / FRAMES_PER_SECOND,
-            usual[clip.source.speaker],
-        )
+        decide(json.loads(notes[clip.prepared].read_text()), clip.source.offset_ms)
         if isinstance(clip, Clip)
         else Verdict(False, clip)
         for clip in clips

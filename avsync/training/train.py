@@ -112,7 +112,7 @@ def train(
     where there is nothing to learn from, WeightsError for weights that cannot be started from.
     """
     clips = [clip for clip in clips if len(clip.valid_windows) >= MIN_WINDOWS]
-    if not clips:
+    if not clips and options.steps:
         raise DataError("no clip shows a face with sound for long enough; add data")
     with place() as here:
         state = _new_state(clips, options, here.device)
@@ -124,18 +124,20 @@ def train(
             return None
         streams = state.averaged_streams
         measured = accuracy(streams, held_out) if held_out else None
-        if options.start:
-            provenance = {**provenance, "started_from": weights.load(options.start).provenance}
-        facts = {
-            **provenance,
-            "options": asdict(options),
-            "processes": here.world_size,
-            "accuracy": measured and asdict(measured),
-        }
+        facts = _provenance(provenance, options, here) | {"accuracy": measured and asdict(measured)}
         calibration = calibrate(streams, held_out, tolerance_ms) if held_out else {}
         weights.save(output, streams.config, streams.state_dict(), calibration, facts)
         checkpoint.unlink(missing_ok=True)
         return measured
+
+
+def _provenance(data: dict[str, Any], options: TrainOptions, here: Place) -> dict[str, Any]:
+    """Where weights come from; those that are only calibrated again come from where they did."""
+    parent = weights.load(options.start).provenance if options.start else {}
+    if not options.steps:
+        return parent
+    facts = {**data, "options": asdict(options), "processes": here.world_size}
+    return facts | ({"started_from": parent} if options.start else {})
 
 
 def _loop(

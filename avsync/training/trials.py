@@ -76,7 +76,7 @@ class Trials:
         self._rng = np.random.default_rng(seed)
         self._embedded = [embed_clip(streams, clip) for clip in self.clips]
         self._sounds = [_Sound(e.audio, e.sounding) for e in self._embedded]
-        self._noises = {"music": _music(self._rng), "silence": _silence(self._rng)}
+        self._noises = {"music": made_music(self._rng), "silence": _silence(self._rng)}
         self._noise_sounds = {
             name: _Sound(embed_samples(streams, samples), is_sounding(mfcc([samples])))
             for name, samples in self._noises.items()
@@ -174,8 +174,8 @@ class Trials:
         return _Sound(audio, np.concatenate([part.sounding for part in parts])[:steps])
 
 
-def _music(rng: Generator) -> NDArray[np.int16]:
-    """Chords that swell and fade, and a drum: 16 kHz."""
+def made_music(rng: Generator) -> NDArray[np.int16]:
+    """Half a minute of chords that swell and fade, and a drum: 16 kHz."""
     count = NOISE_SECONDS * SAMPLE_RATE
     sound = np.zeros(count)
     beat = int(SAMPLE_RATE * rng.uniform(0.35, 0.6))
