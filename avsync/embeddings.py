@@ -4,6 +4,7 @@ Nothing here waits for the network before something is to be embedded, so that i
 loading while the first pictures are looked at.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile fa
 
 FRAMES_PER_BATCH = 128
 STEPS_PER_BATCH = 512
-LONG_STEPS = 60_000  # ten minutes
+LONG_FRAMES, LONG_STEPS = 15_000, 60_000  # ten minutes
 
 Crop = NDArray[np.uint8]
 Embedded = NDArray[np.float32]
@@ -52,7 +53,7 @@ class TrackEmbeddings:
 
     first_frame: int  # on the 25-fps timeline
     boxes: NDArray[np.float32]  # (T, 4) centre x, y, width, height; pixels as decoded
-    video: Embedded  # (max(0, T - 4), D): one window starts at each frame
+    video: NDArray[Any]  # (max(0, T - 4), D): one window starts at each frame
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class _OpenTrack:
     first_frame: int
     boxes: list[Box] = field(default_factory=list)
     waiting: list[Crop] = field(default_factory=list)
-    done: "list[Future[torch.Tensor]]" = field(default_factory=list)
+    done: "deque[Future[torch.Tensor]]" = field(default_factory=deque)
 
     def embed(self, batches: "_Batches") -> None:
         """Embed the windows that are complete; the last four frames belong to the next, too."""
@@ -71,12 +72,14 @@ class _OpenTrack:
             self.waiting = self.waiting[1 - WINDOW_FRAMES :]
 
     def close(self, size: int) -> TrackEmbeddings:
-        """Wait for what is being embedded."""
+        """Wait for what is being embedded; of long tracks it is kept in half precision."""
         boxes = np.array([(b.x, b.y, b.width, b.height) for b in self.boxes], np.float32)
-        done = [_array(future.result()) for future in self.done]
-        return TrackEmbeddings(
-            self.first_frame, boxes, np.concatenate([np.zeros((0, size), np.float32), *done])
-        )
+        count = max(0, len(boxes) - WINDOW_FRAMES + 1)
+        video = np.empty((count, size), np.float16 if count > LONG_FRAMES else np.float32)
+        step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
+        for first in range(0, count, step):
+            video[first : first + step] = _array(self.done.popleft().result())
+        return TrackEmbeddings(self.first_frame, boxes, video)
 
 
 class _Batches:

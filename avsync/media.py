@@ -216,17 +216,19 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
     """
     video, _ = info.require_both()
     width, height = decoded_size(video, max_side)
-    place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None, "skip_frame": "nokey", "threads": 1}
-    stream = (
-        ffmpeg.builder()
-        .input(ffmpeg.INPUT, **place)[str(video.index)]
-        .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
-        .output("pipe:", format="rawvideo", pix_fmt="bgr24", **{"frames:v": 1})
-    )
-    with suppress(MediaError):
-        for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
-            if len(chunk) == width * height * 3:
-                return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+    # Decoding key frames alone is quicker, but of the last of them some decoders say nothing.
+    for only_keys in ({"skip_frame": "nokey"}, {}):
+        place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None, "threads": 1, **only_keys}
+        stream = (
+            ffmpeg.builder()
+            .input(ffmpeg.INPUT, **place)[str(video.index)]
+            .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
+            .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(1))
+        )
+        with suppress(MediaError):
+            for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
+                if len(chunk) == width * height * 3:
+                    return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
     return None
 
 

@@ -93,7 +93,9 @@ def compare(
     for row, number in enumerate(numbers):
         frame = max(first_frame, int(number) * frames_each)
         pictures = video[frame - first_frame : (int(number) + 1) * frames_each - first_frame]
-        rows = _near(pictures, audio, frame * STEPS_PER_FRAME - max_shift, shifts)
+        rows = _near(
+            pictures.astype(np.float32), audio, frame * STEPS_PER_FRAME - max_shift, shifts
+        )
         judged = np.isfinite(rows)
         sums[row] = np.where(judged, rows, 0).sum(axis=0)
         counts[row] = judged.sum(axis=0)

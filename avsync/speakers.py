@@ -18,7 +18,7 @@ from avsync.timebase import FRAMES_PER_SECOND, WINDOW_STEPS
 
 REACH_SECONDS = 2.0  # to either side: a turn of talk, long enough to tell lips that fit
 MIN_WIDTH = 0.5  # share of the shifts that must be judged for a stretch to have a median
-MOST_CELLS = 8_000_000  # of a table: long files with a wide search get longer stretches
+MOST_CELLS = 2_000_000  # of a table: long files with a wide search get longer stretches
 
 
 @dataclass(frozen=True, slots=True)
