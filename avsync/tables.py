@@ -8,16 +8,51 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from avsync.training.evaluate import Answers, Evaluation, Shares
+    from avsync.words.evaluate import WordsEvaluation
+
+FEW_WORDS = 10  # of the easiest and of the hardest are shown
 
 
 def write_evaluations(measured: Sequence["Evaluation"]) -> None:
     """Print all tables to stdout."""
-    # A pipe has no width; a table cut to 80 columns would lose its last ones.
-    console = Console(width=None if Console().is_terminal else 120)
+    console = _console()
     console.print(_accuracy(measured))
     for evaluation in measured:
         if evaluation.answers:
             _write_answers(console, evaluation.weights, evaluation.answers)
+
+
+def write_words(measured: Sequence["WordsEvaluation"]) -> None:
+    """Print how many words each model recognises, and which ones it finds easy and hard."""
+    console = _console()
+    table = Table(title=f"Words recognised, {measured[0].part} part")
+    for column in ("model", "front end", "features"):
+        table.add_column(column)
+    for column in ("words", "of", "right", "among the best 5"):
+        table.add_column(column, justify="right")
+    for evaluation in measured:
+        trained = evaluation.trained
+        objective = trained.get("objective")
+        table.add_row(
+            evaluation.model, str(trained.get("kind", "not known")),
+            str(trained.get("features", "")) + (f" ({objective})" if objective else ""),
+            str(evaluation.words), str(evaluation.vocabulary),
+            _percent(evaluation.top1), _percent(evaluation.top5),
+        )  # fmt: skip
+    console.print(table)
+    for evaluation in measured:
+        words = sorted(evaluation.by_word, key=lambda w: (-w.right / w.said, w.word))
+        for what, some in (
+            ("easiest", words[:FEW_WORDS]),
+            ("hardest", words[: -FEW_WORDS - 1 : -1]),
+        ):
+            shown = ", ".join(f"{w.word} {w.right}/{w.said}" for w in some)
+            console.print(f"{evaluation.model}, {what}: {shown}", highlight=False, markup=False)
+
+
+def _console() -> Console:
+    """A pipe has no width; a table cut to 80 columns would lose its last ones."""
+    return Console(width=None if Console().is_terminal else 120)
 
 
 def _accuracy(measured: Sequence["Evaluation"]) -> Table:

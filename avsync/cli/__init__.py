@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from avsync import __version__
-from avsync.cli import weights
+from avsync.cli import weights, words
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
@@ -52,6 +52,7 @@ app.command()(fix)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
+app.add_typer(words.app, name="words")
 app.add_typer(weights.app, name="weights")
 app.command()(doctor)
 

@@ -4,7 +4,6 @@ Under `torchrun` every process takes its own batches, and gradients are averaged
 """
 
 import io
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -35,10 +34,10 @@ from avsync.training.clips import Clip
 from avsync.training.device import Place, half_precision, place
 from avsync.training.log import Log
 from avsync.training.objectives import ObjectiveName, Similarity, build_objective
+from avsync.training.schedule import learning_rate
 
 MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
 MIN_WINDOWS = 10  # shorter clips have too few candidates to teach anything
-WARM_UP_STEPS = 200  # at most; a tenth of a short training
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
 EVALUATE_STEPS = 250
@@ -240,12 +239,7 @@ def _step(
 
 
 def _learning_rate(step: int, options: TrainOptions) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    warm_up = max(1, min(WARM_UP_STEPS, options.steps // 10))
-    if step < warm_up:
-        return options.learning_rate * (step + 1) / warm_up
-    done = (step - warm_up) / max(1, options.steps - warm_up)
-    return options.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    return learning_rate(step, options.steps, options.learning_rate)
 
 
 def _write_checkpoint(state: _State, path: Path, options: TrainOptions) -> None:
