@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from avsync.cli import options as opt
 from avsync.console import Exit, progress_bar
 from avsync.detect import DetectOptions
 from avsync.errors import UsageError
@@ -37,18 +38,10 @@ Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")
 Pitch = Annotated[bool, typer.Option("--keep-pitch", help="Cure drift without a change of pitch.")]
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object; a list for several.")]
 AsJsonl = Annotated[bool, typer.Option("--jsonl", help="A JSON object a line, as known.")]
 Range = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
-Faces = Annotated[str, typer.Option(help="Face detector, as in detect.")]
-Cropped = Annotated[
-    bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
-]
-WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 
 def fix(
@@ -61,16 +54,16 @@ def fix(
     keep_pitch: Pitch = False,
     tolerance: Tolerable = "ebu-r37",
     always_write: Always = False,
-    force: Force = False,
+    force: opt.Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     as_jsonl: AsJsonl = False,
     max_offset: Range = 1.0,
-    faces: Faces = "auto",
-    cropped: Cropped = False,
-    weights: WeightsName = "default",
-    device: Device = "auto",
-    quiet: Quiet = False,
+    faces: opt.Faces = "auto",
+    cropped: opt.Cropped = False,
+    weights: opt.WeightsName = "default",
+    device: opt.Device = "auto",
+    quiet: opt.Quiet = False,
 ) -> None:
     """Put sound and picture in step without encoding anything again, and measure the result.
 
