@@ -17,6 +17,7 @@ def write_evaluations(measured: Sequence["Evaluation"]) -> None:
     """Print all tables to stdout."""
     console = _console()
     console.print(_accuracy(measured))
+    console.print(_retrieval(measured))
     for evaluation in measured:
         if evaluation.answers:
             _write_answers(console, evaluation.weights, evaluation.answers)
@@ -74,6 +75,28 @@ def _accuracy(measured: Sequence["Evaluation"]) -> Table:
             *map(_percent, accuracy.by_frames.values()), _percent(accuracy.clips),
         )  # fmt: skip
         table.add_row("", "", *map(_percent, accuracy.by_frames_per_clip.values()), "")
+    return table
+
+
+def _retrieval(measured: Sequence["Evaluation"]) -> Table:
+    table = Table(
+        title="Own counterpart first among N, by frames of input (chance 1 of N); of the largest N "
+        "also among the best k",
+    )
+    for column in ("weights", "query", "others from"):
+        table.add_column(column)
+    first = [found for evaluation in measured for found in evaluation.retrieval][:1]
+    heads = ["frames", "queries", *[f"N={n}" for found in first for n in found.top1]]
+    heads += [f"k={k}" for found in first for k in list(found.recall)[1:]]
+    for column in heads:
+        table.add_column(column, justify="right")
+    for evaluation in measured:
+        for found in evaluation.retrieval:
+            shares = [*found.top1.values(), *list(found.recall.values())[1:]]
+            table.add_row(
+                evaluation.weights, found.query, found.among, str(found.input_frames),
+                str(found.queries), *map(_percent, shares),
+            )  # fmt: skip
     return table
 
 
