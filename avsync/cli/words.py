@@ -66,13 +66,13 @@ def words_train(
 
     avsync words train lrw/ --features default -o words.safetensors
     """
+    if end_to_end and (features or fine_tune):
+        raise UsageError("--end-to-end starts from nothing: leave out --features and --fine-tune")
     from avsync.safe_output import check_target
     from avsync.words.examples import WordData
     from avsync.words.recipe import run
     from avsync.words.train import WordsOptions
 
-    if end_to_end and (features or fine_tune):
-        raise UsageError("--end-to-end starts from nothing: leave out --features and --fine-tune")
     check_target(data, output, force)
     front: Any = "end-to-end" if end_to_end else "fine-tuned" if fine_tune else "frozen"
     chosen = "" if end_to_end else features or "default"

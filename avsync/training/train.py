@@ -33,7 +33,7 @@ from avsync.training.calibrate import calibrate
 from avsync.training.clips import Clip
 from avsync.training.device import Place, half_precision, place
 from avsync.training.log import Log
-from avsync.training.objectives import ObjectiveName, Similarity, build_objective
+from avsync.training.objectives import MARGIN, ObjectiveName, Similarity, build_objective
 from avsync.training.schedule import learning_rate
 
 MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
@@ -51,6 +51,7 @@ class TrainOptions:
     objective: ObjectiveName = "multiway"
     n_way: int = 24  # candidates of each picture, of its own clip
     similarity: Similarity = "cosine"  # of multiway
+    margin: float = MARGIN  # of contrastive
     steps: int = 4000
     windows: int = 480  # of all clips of a batch
     learning_rate: float = 1e-3
@@ -181,7 +182,9 @@ def _new_state(clips: Sequence[Clip], options: TrainOptions, device: torch.devic
         streams = build(config)
         if isinstance(streams, DefaultStreams):
             _measure_mfcc(streams, clips)
-    objective = build_objective(options.objective, options.n_way, options.similarity)
+    objective = build_objective(
+        options.objective, options.n_way, options.similarity, options.margin
+    )
     matcher = Matcher(streams, objective).to(device).train()
     average = get_ema_multi_avg_fn(1 - 1 / options.averaging_steps)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(streams, multi_avg_fn=average, use_buffers=True)

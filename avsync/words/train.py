@@ -49,6 +49,10 @@ class WordsOptions:
     learning_rate: float = 1e-3
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.front == "fine-tuned" and self.features == RANDOM:
+            raise UsageError("--fine-tune needs features to start from; or train --end-to-end")
+
 
 @dataclass(slots=True)
 class _State:
@@ -109,8 +113,6 @@ def _open_front(options: WordsOptions) -> tuple[AnyStreams, dict[str, Any]]:
     """The front end as training begins, and what is to be known of it."""
     facts: dict[str, Any] = {"kind": options.front}
     if options.front == "end-to-end" or options.features == RANDOM:
-        if options.front == "fine-tuned":
-            raise UsageError("--fine-tune needs features to start from; or train --end-to-end")
         torch.manual_seed(options.seed)
         what = "from scratch" if options.front == "end-to-end" else RANDOM
         return build(CONFIGS[options.config]), {**facts, "features": what, "config": options.config}
