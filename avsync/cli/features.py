@@ -29,7 +29,7 @@ def features(
 
     avsync features talk.mp4 -o talk.npz
     """
-    from avsync.embedding_file import write_features
+    from avsync.export import write_features
 
     options = DetectOptions(
         faces=faces, cropped=cropped, weights=weights, device=device, audio_track=audio_track

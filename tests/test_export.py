@@ -9,11 +9,11 @@ import pytest
 from conftest import REPOSITORY, Command
 from talking_face import click_and_flash, write_talking_face
 
-from avsync import embedding_file, weights
+from avsync import export, weights
 from avsync.detect import DetectOptions
 from avsync.downloads import sha256_of
-from avsync.embedding_file import EmbeddingTable, check_output, write_features
 from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
+from avsync.export import EmbeddingTable, check_output, write_features
 
 SECONDS = 4.0
 EARLY_MS = 200.0
@@ -106,7 +106,7 @@ def test_an_unknown_format_is_a_usage_error(avsync: Command, tmp_path: Path) -> 
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_file, "find_spec", lambda name: None)
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
     for suffix, package in ((".h5", "h5py"), (".parquet", "pyarrow")):
         with pytest.raises(ToolMissingError, match=f"pip install {package}"):
             check_output(tmp_path / "a.mp4", tmp_path / f"a{suffix}", force=False)
@@ -145,7 +145,7 @@ def test_hdf5_holds_the_same(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     table = _one_track()
     path = tmp_path / "a.h5"
-    path.write_bytes(embedding_file._FORMATS[".h5"](table))
+    path.write_bytes(export._FORMATS[".h5"](table))
     with h5py.File(path) as file:
         assert dict(file.attrs) == table.facts
         assert set(file) == set(table.arrays)
@@ -156,7 +156,7 @@ def test_parquet_holds_a_row_for_each_face_and_each_sound(tmp_path: Path) -> Non
     parquet = pytest.importorskip("pyarrow.parquet")
     table = _one_track()
     path = tmp_path / "a.parquet"
-    path.write_bytes(embedding_file._FORMATS[".parquet"](table))
+    path.write_bytes(export._FORMATS[".parquet"](table))
     read = parquet.read_table(path)
     assert read.schema.metadata[b"weights"] == b"some"
     faces, sounds = read.to_pylist()[:10], read.to_pylist()[10:]
