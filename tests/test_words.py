@@ -66,8 +66,8 @@ def test_lrw_is_learnt_and_bad_data_does_not_stop_it(
     model, cache = tmp_path / "words.safetensors", tmp_path / "cache"
     common = ("--cache", cache, "--jobs", "1")
     done = avsync(
-        "words", "train", lrw, "--end-to-end", "--config", "small", "--epochs", "12",
-        "--words", "6", "-o", model, *common,
+        "words", "train", lrw, "--features", "default", "--epochs", "40", "--words", "6",
+        "-o", model, *common,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
@@ -87,9 +87,9 @@ def test_lrw_is_learnt_and_bad_data_does_not_stop_it(
     assert measured["never_learnt"] == {"NEVER": 2}
     assert {row["word"]: row["said"] for row in measured["by_word"]} == dict.fromkeys(SAID_AT, 2)
     table = avsync("words", "evaluate", lrw, "--model", model, "--part", "val", *common)
-    assert "end-to-end" in table.stdout and "Words recognised, val part" in table.stdout
+    assert "frozen" in table.stdout and "Words recognised, val part" in table.stdout
 
-    again = avsync("words", "train", lrw, "--end-to-end", "-o", model, *common)
+    again = avsync("words", "train", lrw, "-o", model, *common)
     assert again.returncode == 1 and "--force" in again.stderr
 
 
