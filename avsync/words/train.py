@@ -82,12 +82,7 @@ def train(
     lets a run that was killed go on with the result of an uninterrupted one. Raises DataError
     where there are not two words to tell apart.
     """
-    learning = examples.parts["train"]
-    vocabulary = sorted({example.label for example in learning})
-    if len(vocabulary) < 2:
-        raise DataError("fewer than two words have a video to learn from; add data")
-    for word in examples.without("train"):
-        say(f"{word!r}: no example to learn from; left out of the vocabulary")
+    learning, vocabulary = examples.parts["train"], _vocabulary(examples, say)
     streams, facts = _open_front(options)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     streams.to(device)
@@ -107,6 +102,15 @@ def train(
     files.save(output, state.net, facts_of_all)
     checkpoint.unlink(missing_ok=True)
     return right
+
+
+def _vocabulary(examples: Examples, say: Callable[[str], None]) -> list[str]:
+    vocabulary = sorted({example.label for example in examples.parts["train"]})
+    if len(vocabulary) < 2:
+        raise DataError("fewer than two words have a video to learn from; add data")
+    for word in examples.without("train"):
+        say(f"{word!r}: no example to learn from; left out of the vocabulary")
+    return vocabulary
 
 
 def _open_front(options: WordsOptions) -> tuple[AnyStreams, dict[str, Any]]:
