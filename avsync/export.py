@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from avsync.detect import DetectOptions, Tools, look_and_listen, open_tools
 from avsync.downloads import Progress, silent
-from avsync.errors import OutputError, ToolMissingError, UsageError
+from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
 from avsync.safe_output import check_target
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
 from avsync.weights import write_whole
@@ -84,6 +84,8 @@ def embed_video(
     from avsync import media
 
     info = media.probe(path, options.audio_track)
+    if info.audio is None and options.audio_track > 1:
+        raise MediaError(f"{path}: no sound track {options.audio_track}; leave out --audio-track")
     warnings = list(tools.notes)
     seen = look_and_listen(info, tools, progress, warnings)
     facts = {
