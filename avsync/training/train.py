@@ -264,7 +264,8 @@ def _resume(state: _State, path: Path, options: TrainOptions) -> None:
     if not path.exists():
         return
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["options"] != asdict(options):
+    known = {**asdict(TrainOptions()), **saved["options"]}  # an older version has fewer
+    if known != asdict(options):
         raise DataError(f"{path}: of a training with other options; delete it or change --output")
     state.matcher.load_state_dict(saved["matcher"])
     state.averaged.load_state_dict(saved["averaged"])
