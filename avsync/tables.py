@@ -80,11 +80,11 @@ def _accuracy(measured: Sequence["Evaluation"]) -> Table:
 
 def _retrieval(measured: Sequence["Evaluation"]) -> Table:
     table = Table(
-        title="Own counterpart first among N, by frames of input (chance 1 of N); of the largest N "
-        "also among the best k",
+        title="Own counterpart first among N, in percent (chance 100 / N)",
+        caption="k: among the best k of the largest N; frames: of input",
     )
     for column in ("weights", "query", "others from"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     first = [found for evaluation in measured for found in evaluation.retrieval][:1]
     heads = ["frames", "queries", *[f"N={n}" for found in first for n in found.top1]]
     heads += [f"k={k}" for found in first for k in list(found.recall)[1:]]
@@ -95,7 +95,7 @@ def _retrieval(measured: Sequence["Evaluation"]) -> Table:
             shares = [*found.top1.values(), *list(found.recall.values())[1:]]
             table.add_row(
                 evaluation.weights, found.query, found.among, str(found.input_frames),
-                str(found.queries), *map(_percent, shares),
+                str(found.queries), *(f"{100 * share:.1f}" for share in shares),
             )  # fmt: skip
     return table
 
