@@ -18,6 +18,7 @@ from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, 
 from avsync.errors import WeightsError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from torch import Tensor
 
     from avsync.model import ModelConfig, Streams
@@ -100,7 +101,7 @@ def load(wanted: str = "default", device: str = "cpu") -> Weights:
     header, tensors = _read(path)
     from avsync.model import build
 
-    streams = build(_config(path, header["config"]))
+    streams = build(config_of(path, header["config"]))
     try:
         streams.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
@@ -130,7 +131,7 @@ def verify(wanted: str) -> Path:
 
 def save(
     path: Path,
-    config: "ModelConfig",
+    config: "DataclassInstance",
     tensors: "dict[str, Tensor]",
     calibration: dict[str, Any],
     provenance: dict[str, Any],
@@ -190,10 +191,11 @@ def _compact(tensor: "Tensor") -> "Tensor":
 def _read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     with path.open("rb") as file:
         is_safetensors = file.read(9)[8:] == b"{"
-    return _read_own(path) if is_safetensors else _read_syncnet(path)
+    return read_own(path) if is_safetensors else _read_syncnet(path)
 
 
-def _read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    """Header and tensors of a file that `save` wrote; raises WeightsError for any other."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -226,7 +228,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
 
 
-def _config(path: Path, values: dict[str, Any]) -> "ModelConfig":
+def config_of(path: Path, values: dict[str, Any]) -> "ModelConfig":
+    """A network's configuration as `path` holds it; raises WeightsError for another's."""
     from avsync.features import CropGeometry
     from avsync.model import ModelConfig
 

@@ -19,8 +19,8 @@ from avsync.detect import DetectOptions, Tools, open_tools, verdict
 from avsync.embeddings import embed_crops, embed_sound
 from avsync.faces import FacesInFrame, follow_faces
 from avsync.features import crop, is_sounding, mfcc
-from avsync.judge import FaceTrack, Seen
 from avsync.sizing import side_needed
+from avsync.speakers import FaceTrack, Seen
 
 
 class Clock:

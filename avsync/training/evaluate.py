@@ -17,9 +17,10 @@ from avsync.judge import Question, judge
 from avsync.model import AnyStreams
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.training.accuracy import Accuracy, accuracy
+from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
+from avsync.training.retrieval import Recall, retrieve
 from avsync.training.trials import Heard, Trial, Trials
 from avsync.weights import Weights
 
@@ -68,6 +69,7 @@ class Evaluation:
     weights: str
     trained: dict[str, object]  # its network, objective, N: from its provenance
     accuracy: Accuracy
+    retrieval: tuple[Recall, ...]
     answers: Answers | None  # None: not asked for, or the weights are not calibrated
 
 
@@ -103,11 +105,16 @@ def evaluate(
         raise DataError("no clip shows a face with sound for long enough; add data")
     options = weights.provenance.get("options", {})
     trained = {name: options.get(name) for name in TRAINED}
-    table = accuracy(streams, clips)
+    pairs = []
+    for clip in clips:
+        pairs.append(embed_pairs(streams, clip))
+        progress("embedding clips", len(pairs), len(clips))
+    table = score([distances_of(clip) for clip in pairs])
+    found = retrieve(pairs)
     if table_only or not weights.calibration:
-        return Evaluation(weights.name, trained, table, None)
+        return Evaluation(weights.name, trained, table, found, None)
     answers = _try(Trials(streams, clips), Calibration.of(weights.calibration), progress)
-    return Evaluation(weights.name, trained, table, answers)
+    return Evaluation(weights.name, trained, table, found, answers)
 
 
 def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answers:
