@@ -116,7 +116,7 @@ def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Too
 
     seconds = onlooker.info.duration_seconds or 0.0
     reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
-    alone = replace(options, varies=False, upstream_scoring=False)
+    alone = replace(options, upstream_scoring=False)
     seen: list[Seen] = []
     looks: list[sampling.Look] = []
     report = SyncReport(path, "undetermined")
