@@ -129,7 +129,7 @@ def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answer
     return Answers(
         (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
         tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
-        _grouped(foreign, lambda trial: trial.heard),
+        _grouped(foreign, _foreign_name),
         expected_error(confidence, right),
         len(sure),
         float(np.mean(sure)) if sure else None,
@@ -207,6 +207,11 @@ def _band(value: float, edges: Sequence[int], unit: str) -> str:
 
 def _length_name(trial: Trial) -> str:
     return "whole: " + _band(trial.clip.frame_count / FRAMES_PER_SECOND, (2, 5), "s")
+
+
+def _foreign_name(trial: Trial) -> str:
+    seconds = trial.clip.frame_count / FRAMES_PER_SECOND
+    return f"{trial.heard}, {_band(seconds, (2,), 's')}"
 
 
 def _cut_name(trial: Trial) -> str:
