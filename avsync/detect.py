@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from avsync.embeddings import Network
     from avsync.features import CropGeometry
     from avsync.looking import Onlooker
+    from avsync.media import MediaInfo
     from avsync.speakers import Seen
     from avsync.weights import Weights
 
@@ -103,14 +104,12 @@ def detect(
     """
     _require_opencv()
     from avsync import media, sampling
-    from avsync.looking import Onlooker
 
     options = options or DetectOptions()
     info = media.probe(path, options.audio_track)
     info.require_both()
     tools = tools or open_tools(options, progress)
-    network = partial(_network_of, tools)
-    onlooker = Onlooker.of(info, tools.finder, tools.geometry, network, tools.threads, progress)
+    onlooker = onlooker_of(info, tools, progress)
     name = os.fspath(path)
     if options.thorough or not sampling.is_long(info.duration_seconds):
         report = verdict(name, [onlooker.look()], options, tools)
@@ -139,7 +138,7 @@ def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Too
 
     seconds = onlooker.info.duration_seconds or 0.0
     reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
-    alone = replace(options, varies=False, upstream_scoring=False)
+    alone = replace(options, upstream_scoring=False)
     seen: list[Seen] = []
     looks: list[sampling.Look] = []
     report = SyncReport(path, "undetermined")
@@ -197,11 +196,12 @@ def open_tools(
 
     from avsync import weights
     from avsync.detectors import open_finder
+    from avsync.looking import geometry_of
     from avsync.resources import cores
 
     if options.device not in DEVICES:
         raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
-    geometry = weights.geometry_of(weights.find(options.weights))
+    geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
     loader = ThreadPoolExecutor(1, "load")
     loading = loader.submit(_load, options, threads)
@@ -228,8 +228,14 @@ def _load(options: DetectOptions, threads: int) -> Loaded:
     return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
 
 
-def _network_of(tools: Tools) -> "Network":
-    return tools.loaded.network
+def onlooker_of(info: "MediaInfo", tools: Tools, progress: Progress) -> "Onlooker":
+    """What looks at a file with these tools. Raises MediaError."""
+    from avsync.looking import Onlooker
+
+    def network() -> "Network":
+        return tools.loaded.network
+
+    return Onlooker.of(info, tools.finder, tools.geometry, network, tools.threads, progress)
 
 
 def device_of(wanted: str) -> str:

@@ -36,7 +36,7 @@ from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
 from avsync.tolerance import STANDARDS, Tolerance
 from avsync.writing import Planner, write
 
-MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.7
+MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.8
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
 

@@ -25,7 +25,7 @@ MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
 SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
-MIN_CONFIDENCE = 0.7  # of an answer; a wrong one is worse than none
+MIN_CONFIDENCE = 0.8  # of an answer; a wrong one is worse than none
 MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
 PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 

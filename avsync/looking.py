@@ -3,22 +3,37 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import media
+from avsync import media, weights
 from avsync.detectors import FaceFinder
 from avsync.downloads import Progress
 from avsync.embeddings import Loading, TrackEmbeddings, embed_sound, embed_tracks
+from avsync.errors import WeightsError
 from avsync.faces import cropped_faces, follow_faces
-from avsync.features import CropGeometry, box_of_cropped, is_sounding, mfcc
+from avsync.features import SYNCNET_GEOMETRY, CropGeometry, box_of_cropped, is_sounding, mfcc
 from avsync.media import MediaInfo, Span
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
 from avsync.timebase import FRAMES_PER_SECOND
 
 GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
+
+
+def geometry_of(path: Path) -> CropGeometry:
+    """How the network of a weights file wants its crops, told without loading it.
+
+    Raises WeightsError for a damaged file.
+    """
+    if not weights.is_own(path):
+        return SYNCNET_GEOMETRY
+    try:
+        return CropGeometry(**weights.read_header(path)["config"]["geometry"])
+    except (TypeError, KeyError) as error:
+        raise WeightsError(f"{path}: a configuration this version does not know") from error
 
 
 @dataclass(slots=True)

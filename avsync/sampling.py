@@ -58,14 +58,16 @@ def reach_seconds(duration_seconds: float, max_offset_seconds: float) -> float:
 
 
 def disagree(looks: Sequence[Look]) -> bool:
-    """Whether looks that are sure by themselves tell different offsets."""
-    offsets = [look.report.offset_ms or 0.0 for look in looks if look.is_sure]
-    return bool(offsets) and max(offsets) - min(offsets) > FRAME_MS
+    """Whether looks that are sure by themselves tell different offsets, or one that runs away."""
+    sure = [look.report for look in looks if look.is_sure]
+    offsets = [report.offset_ms or 0.0 for report in sure]
+    apart = bool(offsets) and max(offsets) - min(offsets) > FRAME_MS
+    return apart or any(map(varies, sure))
 
 
-def varies(together: SyncReport) -> bool:
-    """Whether all looks together tell a drift or steps: where, only the whole file can say."""
-    return len(together.segments) > 1 or together.drift_ms_per_minute != 0.0
+def varies(report: SyncReport) -> bool:
+    """Whether a drift or steps are told: where and how fast, only the whole file can say."""
+    return len(report.segments) > 1 or report.drift_ms_per_minute != 0.0
 
 
 def suffice(looks: Sequence[Look], together: SyncReport, duration_seconds: float) -> bool:

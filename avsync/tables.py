@@ -8,16 +8,52 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from avsync.training.evaluate import Answers, Evaluation, Shares
+    from avsync.words.evaluate import WordsEvaluation
+
+FEW_WORDS = 10  # of the easiest and of the hardest are shown
 
 
 def write_evaluations(measured: Sequence["Evaluation"]) -> None:
     """Print all tables to stdout."""
-    # A pipe has no width; a table cut to 80 columns would lose its last ones.
-    console = Console(width=None if Console().is_terminal else 120)
+    console = _console()
     console.print(_accuracy(measured))
+    console.print(_retrieval(measured))
     for evaluation in measured:
         if evaluation.answers:
             _write_answers(console, evaluation.weights, evaluation.answers)
+
+
+def write_words(measured: Sequence["WordsEvaluation"]) -> None:
+    """Print how many words each model recognises, and which ones it finds easy and hard."""
+    console = _console()
+    table = Table(title=f"Words recognised, {measured[0].part} part")
+    for column in ("model", "front end", "features"):
+        table.add_column(column)
+    for column in ("words", "of", "right", "among the best 5"):
+        table.add_column(column, justify="right")
+    for evaluation in measured:
+        trained = evaluation.trained
+        objective = trained.get("objective")
+        table.add_row(
+            evaluation.model, str(trained.get("kind", "not known")),
+            str(trained.get("features", "")) + (f" ({objective})" if objective else ""),
+            str(evaluation.words), str(evaluation.vocabulary),
+            _percent(evaluation.top1), _percent(evaluation.top5),
+        )  # fmt: skip
+    console.print(table)
+    for evaluation in measured:
+        words = sorted(evaluation.by_word, key=lambda w: (-w.right / w.said, w.word))
+        for what, some in (
+            ("easiest", words[:FEW_WORDS]),
+            ("hardest", words[: -FEW_WORDS - 1 : -1]),
+        ):
+            shown = ", ".join(f"{w.word} {w.right}/{w.said}" for w in some)
+            console.print(f"{evaluation.model}, {what}: {shown}", highlight=False, markup=False)
+
+
+def _console() -> Console:
+    """A pipe has no width; a table cut to 80 columns would lose its last ones."""
+    return Console(width=None if Console().is_terminal else 120)
 
 
 def _accuracy(measured: Sequence["Evaluation"]) -> Table:
@@ -39,6 +75,28 @@ def _accuracy(measured: Sequence["Evaluation"]) -> Table:
             *map(_percent, accuracy.by_frames.values()), _percent(accuracy.clips),
         )  # fmt: skip
         table.add_row("", "", *map(_percent, accuracy.by_frames_per_clip.values()), "")
+    return table
+
+
+def _retrieval(measured: Sequence["Evaluation"]) -> Table:
+    table = Table(
+        title="Own counterpart first among N, in percent (chance 100 / N)",
+        caption="k: among the best k of the largest N; frames: of input",
+    )
+    for column in ("weights", "query", "others from"):
+        table.add_column(column, no_wrap=True)
+    first = [found for evaluation in measured for found in evaluation.retrieval][:1]
+    heads = ["frames", "queries", *[f"N={n}" for found in first for n in found.top1]]
+    heads += [f"k={k}" for found in first for k in list(found.recall)[1:]]
+    for column in heads:
+        table.add_column(column, justify="right")
+    for evaluation in measured:
+        for found in evaluation.retrieval:
+            shares = [*found.top1.values(), *list(found.recall.values())[1:]]
+            table.add_row(
+                evaluation.weights, found.query, found.among, str(found.input_frames),
+                str(found.queries), *(f"{100 * share:.1f}" for share in shares),
+            )  # fmt: skip
     return table
 
 

@@ -18,9 +18,9 @@ from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, 
 from avsync.errors import WeightsError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from torch import Tensor
 
-    from avsync.features import CropGeometry
     from avsync.model import ModelConfig, Streams
 
 FORMAT = 1
@@ -92,21 +92,6 @@ def fetch_syncnet_v2(progress: Progress = silent) -> Path:
     return fetch(SYNCNET_V2, cache_folder(), progress)
 
 
-def geometry_of(path: Path) -> "CropGeometry":
-    """How the network of a weights file wants its crops, told without loading it.
-
-    Raises WeightsError for a damaged file.
-    """
-    from avsync.features import SYNCNET_GEOMETRY, CropGeometry
-
-    if not _is_own(path):
-        return SYNCNET_GEOMETRY
-    try:
-        return CropGeometry(**read_header(path)["config"]["geometry"])
-    except (TypeError, KeyError) as error:
-        raise WeightsError(f"{path}: a configuration this version does not know") from error
-
-
 def load(wanted: str = "default", device: str = "cpu") -> Weights:
     """Build the network of a weights file, strictly: every tensor, no other, right shapes.
 
@@ -116,7 +101,7 @@ def load(wanted: str = "default", device: str = "cpu") -> Weights:
     header, tensors = _read(path)
     from avsync.model import build
 
-    streams = build(_config(path, header["config"]))
+    streams = build(config_of(path, header["config"]))
     try:
         streams.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
@@ -146,7 +131,7 @@ def verify(wanted: str) -> Path:
 
 def save(
     path: Path,
-    config: "ModelConfig",
+    config: "DataclassInstance",
     tensors: "dict[str, Tensor]",
     calibration: dict[str, Any],
     provenance: dict[str, Any],
@@ -204,16 +189,17 @@ def _compact(tensor: "Tensor") -> "Tensor":
 
 
 def _read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    return _read_own(path) if _is_own(path) else _read_syncnet(path)
+    return read_own(path) if is_own(path) else _read_syncnet(path)
 
 
-def _is_own(path: Path) -> bool:
-    """Whether it is a safetensors file."""
+def is_own(path: Path) -> bool:
+    """Whether a file is a safetensors file."""
     with path.open("rb") as file:
         return file.read(9)[8:] == b"{"
 
 
-def _read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    """Header and tensors of a file that `save` wrote; raises WeightsError for any other."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -246,7 +232,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
 
 
-def _config(path: Path, values: dict[str, Any]) -> "ModelConfig":
+def config_of(path: Path, values: dict[str, Any]) -> "ModelConfig":
+    """A network's configuration as `path` holds it; raises WeightsError for another's."""
     from avsync.features import CropGeometry
     from avsync.model import ModelConfig
 

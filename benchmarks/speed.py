@@ -114,6 +114,7 @@ def run(argv: Sequence[str | Path], **environment: str) -> Run:
             list(map(str, argv)),
             stdin=subprocess.DEVNULL,
             stdout=output,
+            stderr=subprocess.DEVNULL if "rival.py" in str(argv[1]) else None,  # talks much
             env={**os.environ, "PYTHONPATH": str(HERE.parent), **environment},
         )
         _, status, usage = os.wait4(process.pid, 0)

@@ -11,7 +11,21 @@ from avsync.cli import app
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 GROUP = typer.main.get_command(app)
-COMMANDS = {**GROUP.commands, **GROUP.commands["weights"].commands}  # type: ignore[attr-defined]
+COMMANDS = {
+    **GROUP.commands,  # type: ignore[attr-defined]
+    **GROUP.commands["weights"].commands,  # type: ignore[attr-defined]
+    **{f"words {n}": c for n, c in GROUP.commands["words"].commands.items()},  # type: ignore[attr-defined]
+}
+LONG = (
+    "detect",
+    "fix",
+    "prepare",
+    "train",
+    "evaluate",
+    "features",
+    "words train",
+    "words evaluate",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -20,7 +34,7 @@ def test_every_command_is_explained(name: str) -> None:
     assert COMMANDS[name].help
 
 
-@pytest.mark.parametrize("name", ["detect", "fix", "prepare", "train", "evaluate"])
+@pytest.mark.parametrize("name", LONG)
 def test_every_option_is_explained(name: str) -> None:
     section = README.split(f"### `avsync {name}`\n")[1].split("\n##")[0]
     for parameter in COMMANDS[name].params:

@@ -69,6 +69,8 @@ def test_contrastive_wants_false_pairs_a_margin_apart() -> None:
     assert float(Contrastive()(video, video, [2])) == pytest.approx(0, abs=1e-4)
     alike = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     assert float(Contrastive()(alike, alike, [2])) == pytest.approx(MARGIN**2 / 2, abs=1e-3)
+    wide = build_objective("contrastive", 2, "cosine", margin=1.5)
+    assert float(wide(alike, alike, [2])) == pytest.approx(1.5**2 / 2, abs=1e-3)
 
 
 def test_avenet_is_a_two_way_softmax_over_the_distance() -> None:

@@ -101,10 +101,16 @@ def test_evaluate_prints_the_papers_table_and_json(
     table = avsync("evaluate", prepared, "--table-only")
     assert table.returncode == 0, table.stderr
     assert "31 candidates" in table.stdout and "whole clip" in table.stdout
+    assert "Own counterpart first among N" in table.stdout and "N=50" in table.stdout
     done = avsync("evaluate", prepared, "--json")
     (measured,) = json.loads(done.stdout)
     assert measured["accuracy"]["clip_count"] == 2
     assert set(measured["accuracy"]["by_frames"]) == {"5", "7", "9", "11", "13", "15"}
+    kinds = {(row["query"], row["among"]) for row in measured["retrieval"]}
+    assert len(kinds) == 4
+    for row in measured["retrieval"]:
+        assert set(row["top1"]) == {"2", "5", "10", "20", "50"} and row["queries"] > 0
+        assert row["top1"]["2"] > 0.5  # chance
     foreign = {row["name"]: row for row in measured["answers"]["foreign"]}
     assert foreign["silence"]["undetermined"] == 1.0
     lengths = {row["name"]: row for row in measured["answers"]["by_length"]}

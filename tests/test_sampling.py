@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_looks_that_disagree_call_for_the_whole_file() -> None:
     assert disagree(looks(answer(-80), answer(120)))
     assert not disagree(looks(answer(-80), answer(120, 0.8)))  # which is not sure
     assert not disagree(looks(UNTOLD, UNTOLD))
+
+
+def test_a_look_that_runs_away_calls_for_the_whole_file() -> None:
+    """The only one within the search range, where sound runs off by seconds."""
+    running = Segment(0.0, 20.0, 0.0, drift_ms_per_minute=2400.0)
+    assert disagree(looks(replace(answer(0), segments=(running,)), UNTOLD))
+    assert not disagree(looks(replace(answer(0, 0.8), segments=(running,)), UNTOLD))
     assert varies(answer(-80, segments=2))
     assert not varies(answer(-80)) and not varies(UNTOLD)
 

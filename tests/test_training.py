@@ -68,6 +68,12 @@ def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
         train(clips, [], output, _options(), {}, 0.0, progress=_killed_at(3))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="other options"):
         train(clips, [], output, _options(seed=1), {})
+    checkpoint = output.with_suffix(".checkpoint")
+    older = torch.load(checkpoint, weights_only=True)
+    del older["options"]["margin"]  # as a version wrote it that knew no such option
+    torch.save(older, checkpoint)
+    train(clips, [], output, _options(), {})
+    assert output.exists()
 
 
 @pytest.mark.slow

@@ -13,10 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from avsync import __version__
-from avsync.cli import weights
+from avsync.cli import weights, words
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
+from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.training import prepare, train
 from avsync.console import Exit
@@ -52,6 +53,8 @@ app.command()(fix)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
+app.command()(features)
+app.add_typer(words.app, name="words")
 app.add_typer(weights.app, name="weights")
 app.command()(doctor)
 

@@ -27,15 +27,9 @@ def detect(
     as_jsonl: opt.AsJsonLines = False,
     as_csv: opt.AsCsv = False,
     max_offset: Annotated[float, typer.Option(help="Search so many seconds to either side.")] = 1.0,
-    faces: Annotated[
-        str, typer.Option(help="Face detector: auto, yunet, sfd, blazeface, retinaface or hog.")
-    ] = "auto",
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
-    ] = False,
-    weights: Annotated[
-        str, typer.Option(help="default, syncnet_v2 or a weights file.")
-    ] = "default",
+    faces: opt.Faces = "auto",
+    cropped: opt.Cropped = False,
+    weights: opt.WeightsName = "default",
     upstream_scoring: Annotated[
         bool,
         typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has."),
@@ -44,7 +38,7 @@ def detect(
         bool, typer.Option("--thorough", help="Look at long files from end to end.")
     ] = False,
     tolerance: opt.ToleranceName = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: opt.Device = "auto",
     min_confidence: opt.MinConfidence = None,
     max_abs_offset: opt.MaxAbsOffset = None,
     globs: opt.Globs = None,

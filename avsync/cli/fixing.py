@@ -40,15 +40,8 @@ Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")
 Pitch = Annotated[bool, typer.Option("--keep-pitch", help="Cure drift without a change of pitch.")]
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
 Range = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
-Faces = Annotated[str, typer.Option(help="Face detector, as in detect.")]
-Cropped = Annotated[
-    bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
-]
-WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
 def fix(
@@ -61,16 +54,16 @@ def fix(
     keep_pitch: Pitch = False,
     tolerance: Tolerable = "ebu-r37",
     always_write: Always = False,
-    force: Force = False,
+    force: opt.Force = False,
     dry_run: DryRun = False,
     as_json: opt.AsJson = False,
     as_jsonl: opt.AsJsonLines = False,
     as_csv: opt.AsCsv = False,
     max_offset: Range = 1.0,
-    faces: Faces = "auto",
-    cropped: Cropped = False,
-    weights: WeightsName = "default",
-    device: Device = "auto",
+    faces: opt.Faces = "auto",
+    cropped: opt.Cropped = False,
+    weights: opt.WeightsName = "default",
+    device: opt.Device = "auto",
     globs: opt.Globs = None,
     null: opt.Null = False,
     jobs: opt.Jobs = None,

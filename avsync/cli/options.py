@@ -48,6 +48,15 @@ Engine = Annotated[str, typer.Option(help="local, or ray for the machines of a R
 RayAddress = Annotated[
     str | None, typer.Option(help="Of the Ray cluster.", show_default="one for this run, here")
 ]
+Faces = Annotated[
+    str, typer.Option(help="Face detector: auto, yunet, sfd, blazeface, retinaface or hog.")
+]
+Cropped = Annotated[
+    bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
+]
+WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="A line for each file on stderr, for programs.")

@@ -90,6 +90,9 @@ def train(
     similarity: Annotated[
         SimilarityName, typer.Option(help="Of multiway; the paper's is inverse-distance.")
     ] = SimilarityName.COSINE,
+    margin: Annotated[
+        float, typer.Option(min=0.0, help="Of contrastive: distance of false pairs that is enough.")
+    ] = 1.0,
     steps: Annotated[
         int, typer.Option(min=0, help="Training steps; 0 with --start: calibrate only.")
     ] = 4000,
@@ -123,6 +126,7 @@ def train(
         objective=objective.value,
         n_way=n_way,
         similarity=similarity.value,
+        margin=margin,
         steps=steps,
         windows=windows,
         learning_rate=learning_rate,

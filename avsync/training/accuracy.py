@@ -40,6 +40,15 @@ class Accuracy:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A clip's windows of picture, and the sounds that belong to them."""
+
+    speaker: str
+    video: NDArray[np.float32]  # (T, D)
+    audio: NDArray[np.float32]  # (T, D)
+
+
 def accuracy(streams: AnyStreams, clips: Sequence[Clip]) -> Accuracy:
     """Measure on whole clips, each at its own offset. Raises ValueError without any."""
     rows = [distances(streams, clip) for clip in clips if len(clip.valid_windows) > 1]
@@ -62,15 +71,25 @@ def score(clips: Sequence[NDArray[np.float32]]) -> Accuracy:
     )
 
 
-def distances(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
-    """(windows, 31) distances of each picture to the sounds -15..15 frames later; NaN outside."""
+def embed_pairs(streams: AnyStreams, clip: Clip) -> Pairs:
+    """Embed all of a clip that has both picture and sound."""
     device = next(streams.parameters()).device
     streams.eval()
     frames, sounds = whole(clip, streams.config.geometry.pixels)
     with torch.inference_mode(), half_precision(device):
         video = streams.embed_video(frames.to(device))
         audio = streams.embed_sounds(sounds.to(device))[:, 0]
-    every = torch.cdist(video.float(), audio.float()).cpu().numpy()
+    return Pairs(clip.source.speaker, video.float().cpu().numpy(), audio.float().cpu().numpy())
+
+
+def distances(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
+    """(windows, 31) distances of each picture to the sounds -15..15 frames later; NaN outside."""
+    return distances_of(embed_pairs(streams, clip))
+
+
+def distances_of(pairs: Pairs) -> NDArray[np.float32]:
+    """The same, of a clip that is embedded."""
+    every = torch.cdist(torch.from_numpy(pairs.video), torch.from_numpy(pairs.audio)).numpy()
     rows = np.full((len(every), 2 * REACH + 1), np.nan, np.float32)
     for i in range(len(every)):
         first, last = max(0, i - REACH), min(len(every), i + REACH + 1)

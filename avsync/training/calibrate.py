@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
+from avsync.judge import MIN_CONFIDENCE
 from avsync.model import AnyStreams
 from avsync.offset import BASIN_MS, Offset
 from avsync.training.clips import Clip
@@ -27,7 +28,6 @@ BANDS = 10  # of confidence, for the expected calibration error
 COVERAGE = 0.92  # of true offsets by `uncertainty_ms`; it is said to be 90 %
 SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # of resampled half-widths, that are tried
 FLOORS_MS = tuple(range(4, 41))  # detectors, crops and codecs move an offset, however long the clip
-ANSWERED = 0.7  # confidence from which `detect` answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def calibrate(
     examples = gather(Trials(streams, clips, seed), tolerance_ms)
     calibration = fit(examples.features, examples.right)
     confidence = cross_fitted(examples)
-    scale, floor_ms = half_widths(examples.errors[confidence >= ANSWERED])
+    scale, floor_ms = half_widths(examples.errors[confidence >= MIN_CONFIDENCE])
     return {
         "coefficients": list(calibration.coefficients),
         "intercept": calibration.intercept,

@@ -90,15 +90,21 @@ class Judge:
 
 def embed_clip(streams: AnyStreams, clip: Clip) -> EmbeddedClip:
     """Embed all of a clip as detection would."""
+    video = embed_picture(streams, clip)
+    samples = clip.samples
+    audio = embed_samples(streams, samples)
+    sounding = is_sounding(mfcc([samples]))[: len(audio)]
+    return EmbeddedClip(video, audio, sounding, clip.first_frame)
+
+
+def embed_picture(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
+    """Embed a clip's face: (T - 4, D), one window starts at each frame."""
     device = next(streams.parameters()).device
     streams.eval()
     frames = plain_frames(clip.frames, streams.config.geometry.pixels)
     with torch.inference_mode(), half_precision(device):
         video = streams.embed_video(torch.from_numpy(frames).to(device))
-    samples = clip.samples
-    audio = embed_samples(streams, samples)
-    sounding = is_sounding(mfcc([samples]))[: len(audio)]
-    return EmbeddedClip(video.float().cpu().numpy(), audio, sounding, clip.first_frame)
+    return np.asarray(video.float().cpu().numpy())
 
 
 def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -17,9 +17,10 @@ from avsync.judge import Question, judge
 from avsync.model import AnyStreams
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.training.accuracy import Accuracy, accuracy
+from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
+from avsync.training.retrieval import Recall, retrieve
 from avsync.training.trials import Heard, Trial, Trials
 from avsync.weights import Weights
 
@@ -68,6 +69,7 @@ class Evaluation:
     weights: str
     trained: dict[str, object]  # its network, objective, N: from its provenance
     accuracy: Accuracy
+    retrieval: tuple[Recall, ...]
     answers: Answers | None  # None: not asked for, or the weights are not calibrated
 
 
@@ -103,11 +105,16 @@ def evaluate(
         raise DataError("no clip shows a face with sound for long enough; add data")
     options = weights.provenance.get("options", {})
     trained = {name: options.get(name) for name in TRAINED}
-    table = accuracy(streams, clips)
+    pairs = []
+    for clip in clips:
+        pairs.append(embed_pairs(streams, clip))
+        progress("embedding clips", len(pairs), len(clips))
+    table = score([distances_of(clip) for clip in pairs])
+    found = retrieve(pairs)
     if table_only or not weights.calibration:
-        return Evaluation(weights.name, trained, table, None)
+        return Evaluation(weights.name, trained, table, found, None)
     answers = _try(Trials(streams, clips), Calibration.of(weights.calibration), progress)
-    return Evaluation(weights.name, trained, table, answers)
+    return Evaluation(weights.name, trained, table, found, answers)
 
 
 def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answers:
@@ -122,7 +129,7 @@ def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answer
     return Answers(
         (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
         tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
-        _grouped(foreign, lambda trial: trial.heard),
+        _grouped(foreign, _foreign_name),
         expected_error(confidence, right),
         len(sure),
         float(np.mean(sure)) if sure else None,
@@ -200,6 +207,11 @@ def _band(value: float, edges: Sequence[int], unit: str) -> str:
 
 def _length_name(trial: Trial) -> str:
     return "whole: " + _band(trial.clip.frame_count / FRAMES_PER_SECOND, (2, 5), "s")
+
+
+def _foreign_name(trial: Trial) -> str:
+    seconds = trial.clip.frame_count / FRAMES_PER_SECOND
+    return f"{trial.heard}, {_band(seconds, (2,), 's')}"
 
 
 def _cut_name(trial: Trial) -> str:

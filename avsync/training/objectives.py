@@ -17,7 +17,7 @@ from torch.nn import functional as F
 ObjectiveName = Literal["multiway", "contrastive", "avenet"]
 Similarity = Literal["cosine", "inverse-distance"]
 
-MARGIN = 1.0  # of the contrastive loss; unrelated unit vectors are the square root of 2 apart
+MARGIN = 1.0  # unless told otherwise; unrelated unit vectors are the square root of 2 apart
 NEAREST = 0.1  # keeps an inverse distance finite
 
 
@@ -64,12 +64,16 @@ class Multiway(nn.Module):
 class Contrastive(nn.Module):
     """SyncNet's loss (Chung and Zisserman, 2016): true pairs near, false ones a margin apart."""
 
+    def __init__(self, margin: float = MARGIN) -> None:
+        super().__init__()
+        self.margin = margin
+
     def forward(self, video: Tensor, audio: Tensor, lengths: Sequence[int]) -> Tensor:
         """(N, D) pictures and their (N, D) sounds, clip after clip -> mean loss."""
         others = torch.cat([_others(sounds) for _, sounds in _per_clip(video, audio, lengths)])
         near = F.pairwise_distance(video, audio)
         far = F.pairwise_distance(video, others)
-        return (near.square().mean() + F.relu(MARGIN - far).square().mean()) / 2
+        return (near.square().mean() + F.relu(self.margin - far).square().mean()) / 2
 
 
 class AveNet(nn.Module):
@@ -95,12 +99,12 @@ class AveNet(nn.Module):
 
 
 def build_objective(
-    name: ObjectiveName, n_way: int, similarity: Similarity
+    name: ObjectiveName, n_way: int, similarity: Similarity, margin: float = MARGIN
 ) -> Multiway | Contrastive | AveNet:
-    """A fresh objective; only multiway has candidates and a similarity."""
+    """A fresh objective; multiway has candidates and a similarity, contrastive has a margin."""
     if name == "multiway":
         return Multiway(n_way, similarity)
-    return Contrastive() if name == "contrastive" else AveNet()
+    return Contrastive(margin) if name == "contrastive" else AveNet()
 
 
 def _per_clip(

@@ -4,7 +4,6 @@ Under `torchrun` every process takes its own batches, and gradients are averaged
 """
 
 import io
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -35,11 +34,11 @@ from avsync.training.calibrate import calibrate
 from avsync.training.clips import Clip
 from avsync.training.device import Place, place
 from avsync.training.log import Log
-from avsync.training.objectives import ObjectiveName, Similarity, build_objective
+from avsync.training.objectives import MARGIN, ObjectiveName, Similarity, build_objective
+from avsync.training.schedule import learning_rate
 
 MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
 MIN_WINDOWS = 10  # shorter clips have too few candidates to teach anything
-WARM_UP_STEPS = 200  # at most; a tenth of a short training
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
 EVALUATE_STEPS = 250
@@ -53,6 +52,7 @@ class TrainOptions:
     objective: ObjectiveName = "multiway"
     n_way: int = 24  # candidates of each picture, of its own clip
     similarity: Similarity = "cosine"  # of multiway
+    margin: float = MARGIN  # of contrastive
     steps: int = 4000
     windows: int = 480  # of all clips of a batch
     learning_rate: float = 1e-3
@@ -185,7 +185,9 @@ def _new_state(clips: Sequence[Clip], options: TrainOptions, device: torch.devic
         streams = build(config)
         if isinstance(streams, DefaultStreams):
             _measure_mfcc(streams, clips)
-    objective = build_objective(options.objective, options.n_way, options.similarity)
+    objective = build_objective(
+        options.objective, options.n_way, options.similarity, options.margin
+    )
     matcher = Matcher(streams, objective).to(device).train()
     average = get_ema_multi_avg_fn(1 - 1 / options.averaging_steps)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(streams, multi_avg_fn=average, use_buffers=True)
@@ -243,12 +245,7 @@ def _step(
 
 
 def _learning_rate(step: int, options: TrainOptions) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    warm_up = max(1, min(WARM_UP_STEPS, options.steps // 10))
-    if step < warm_up:
-        return options.learning_rate * (step + 1) / warm_up
-    done = (step - warm_up) / max(1, options.steps - warm_up)
-    return options.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    return learning_rate(step, options.steps, options.learning_rate)
 
 
 def _write_checkpoint(state: _State, path: Path, options: TrainOptions) -> None:
@@ -270,7 +267,8 @@ def _resume(state: _State, path: Path, options: TrainOptions) -> None:
     if not path.exists():
         return
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["options"] != asdict(options):
+    known = {**asdict(TrainOptions()), **saved["options"]}  # an older version has fewer
+    if known != asdict(options):
         raise DataError(f"{path}: of a training with other options; delete it or change --output")
     state.matcher.load_state_dict(saved["matcher"])
     state.averaged.load_state_dict(saved["averaged"])

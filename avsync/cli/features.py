@@ -1,0 +1,38 @@
+"""`avsync features`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avsync.cli import options as opt
+from avsync.console import progress_bar
+from avsync.detect import DetectOptions
+
+
+def features(
+    video: Annotated[Path, typer.Argument(help="A video.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .npz, .h5 or .parquet.")
+    ],
+    weights: opt.WeightsName = "default",
+    faces: opt.Faces = "auto",
+    cropped: opt.Cropped = False,
+    device: opt.Device = "auto",
+    audio_track: Annotated[
+        int, typer.Option(min=1, help="Sound track that is heard; 1 is the first.")
+    ] = 1,
+    force: opt.Force = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write the embeddings of every face and of the sound, for use in other programs.
+
+    avsync features talk.mp4 -o talk.npz
+    """
+    from avsync.export import write_features
+
+    options = DetectOptions(
+        faces=faces, cropped=cropped, weights=weights, device=device, audio_track=audio_track
+    )
+    with progress_bar(quiet) as progress:
+        write_features(video, output, options, force, progress)

@@ -1,0 +1,105 @@
+"""Words become examples: 29 frames of a prepared face, with the word in their middle."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsync import weights
+from avsync.downloads import Progress, silent
+from avsync.errors import DataError
+from avsync.features import CropGeometry
+from avsync.timebase import FRAMES_PER_SECOND, WINDOW_FRAMES
+from avsync.training.clips import Clip, Source, read_table
+from avsync.training.prepare import INDEX, prepare
+from avsync.words.data import PARTS, WORD_FRAMES, Part, Word, read_words
+
+WORD_WINDOWS = WORD_FRAMES - WINDOW_FRAMES + 1  # 25 embeddings show a word
+FAULTS_SAID = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A word in a prepared clip."""
+
+    clip: Clip
+    label: str
+    first: int  # of its 29 frames, in the clip's track; may lie outside, as the last may
+
+    def windows(self, later_frames: int = 0) -> list[int]:
+        """Its 25 embeddings among those of the track; outside the track, the edge repeats."""
+        last = self.clip.frame_count - WINDOW_FRAMES
+        return [min(max(0, self.first + later_frames + k), last) for k in range(WORD_WINDOWS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What can be learnt from and tested on."""
+
+    parts: dict[Part, list[Example]]
+    labels: list[str]  # all words of the data, also those without an example
+
+    def without(self, part: Part) -> list[str]:
+        """Words of which a part has no example."""
+        seen = {example.label for example in self.parts[part]}
+        return [label for label in self.labels if label not in seen]
+
+
+@dataclass(frozen=True, slots=True)
+class WordData:
+    """Where words are, and where their prepared clips are kept."""
+
+    data: Path  # LRW's folder, or a table
+    videos: Path | None = None  # of a table; its own folder unless given
+    cache: Path | None = None
+    jobs: int = 1
+
+
+def gather(
+    place: WordData,
+    geometry: CropGeometry,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda line: None,
+    parts: Iterable[Part] = PARTS,
+) -> Examples:
+    """Prepare the clips of some parts and cut the words out; tells what is left out.
+
+    Raises DataError where nothing is left.
+    """
+    listed = read_words(place.data, place.videos)
+    wanted = [word for word in listed.words if word.part in parts]
+    sources = {word.path: Source(word.path, str(word.path.parent), "words") for word in wanted}
+    if not sources:
+        raise DataError(f"{place.data}: no video for {' or '.join(parts)}; see `part` in the table")
+    folder = place.cache or weights.cache_folder() / "clips"
+    prepared = prepare(list(sources.values()), geometry, folder, place.jobs, progress=progress)
+    faults = [*listed.faults, *_unusable(folder)]
+    found = _cut(wanted, prepared.clips, faults)
+    for fault in faults[:FAULTS_SAID]:
+        say(f"left out: {fault}")
+    if len(faults) > FAULTS_SAID:
+        say(f"left out: {len(faults) - FAULTS_SAID} more")
+    return Examples(found, listed.labels)
+
+
+def _cut(
+    words: Iterable[Word], clips: Iterable[Clip], faults: list[str]
+) -> dict[Part, list[Example]]:
+    by_path = {clip.source.path: clip for clip in clips}
+    found: dict[Part, list[Example]] = {part: [] for part in PARTS}
+    for word in words:
+        clip = by_path.get(word.path)
+        if clip is None:
+            continue  # its video is among the faults
+        middle = word.middle_seconds * FRAMES_PER_SECOND - clip.first_frame
+        if 0 <= middle <= clip.frame_count:
+            found[word.part].append(Example(clip, word.label, round(middle - WORD_FRAMES / 2)))
+        else:
+            faults.append(f"{word.path}: no face while {word.label!r} is said")
+    return found
+
+
+def _unusable(folder: Path) -> list[str]:
+    """Videos that could not be prepared, and why."""
+    rows = read_table(folder / INDEX)
+    return [f"{os.fspath(row['file'])}: {row['verdict']}" for row in rows if not row["prepared"]]

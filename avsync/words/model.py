@@ -1,0 +1,117 @@
+"""The network: a video stream of avsync in front, behind it the paper's TC-5 classifier.
+
+TC-5: five frames a feature, two temporal convolutions with pooling, softmax over the vocabulary.
+Kernels, strides and widths are not stated in sources we could read; they are chosen here so that
+the second convolution spans all 29 frames and knows where in them something happens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avsync import weights
+from avsync.downloads import sha256_of
+from avsync.errors import WeightsError
+from avsync.model import AnyStreams, ModelConfig, build
+from avsync.words.examples import WORD_WINDOWS
+
+DROPOUT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class WordsConfig:
+    """All that is needed to build a network that recognises words."""
+
+    front: ModelConfig
+    vocabulary: tuple[str, ...]
+    channels: int = 256  # of the first temporal convolution; the second has twice as many
+
+
+class BackEnd(nn.Module):
+    """Embeddings of a word become a score for each word of the vocabulary."""
+
+    def __init__(self, config: WordsConfig) -> None:
+        super().__init__()
+        size, width = config.front.embedding_size, config.channels
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(size),  # whatever the scale of the front end's embeddings
+            nn.Conv1d(size, width, 5, stride=2, bias=False),  # 25 -> 11
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.MaxPool1d(2),  # -> 5
+            nn.Dropout(DROPOUT),
+            nn.Conv1d(width, 2 * width, 5, bias=False),  # -> 1
+            nn.BatchNorm1d(2 * width),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(2 * width, len(config.vocabulary)),
+        )
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(B, 25, D) -> (B, V)."""
+        assert embeddings.shape[1] == WORD_WINDOWS
+        scores: Tensor = self.layers(embeddings.transpose(1, 2))
+        return scores
+
+
+class WordsNet(nn.Module):
+    """Front end and back end."""
+
+    def __init__(self, config: WordsConfig, streams: AnyStreams) -> None:
+        super().__init__()
+        self.config, self.streams, self.back = config, streams, BackEnd(config)
+
+    def forward(self, clips: Tensor, frame_counts: Sequence[int] | None, windows: Tensor) -> Tensor:
+        """Clips one after the other, and (B, 25) windows of them -> (B, V) scores.
+
+        Clips are (sum of frame_counts, P, P[, 3]) uint8 frames, or without counts the (N, D)
+        embeddings of all their windows.
+        """
+        if frame_counts is not None:
+            clips = self.streams.embed_videos(clips, frame_counts).float()
+        return torch.as_tensor(self.back(clips[windows]))
+
+
+@dataclass(frozen=True, slots=True)
+class WordsModel:
+    """A network that has been trained, and what its file says of it."""
+
+    path: Path
+    sha256: str
+    net: WordsNet
+    provenance: dict[str, Any]
+
+
+def save(path: Path, net: WordsNet, provenance: dict[str, Any]) -> None:
+    """Write a model file, of the format of weights files, whole or not at all."""
+    weights.save(path, net.config, net.state_dict(), {}, provenance)
+
+
+def load(path: Path) -> WordsModel:
+    """Read a model file.
+
+    Raises WeightsError for a file that is absent, damaged, or of another kind.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: is not there; make a model with avsync words train")
+    header, tensors = weights.read_own(path)
+    net = _build(path, header["config"])
+    try:
+        net.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        why = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error
+    return WordsModel(path, sha256_of(path), net.eval(), header["provenance"])
+
+
+def _build(path: Path, values: dict[str, Any]) -> WordsNet:
+    if "vocabulary" not in values:
+        raise WeightsError(f"{path}: knows no words; make a model with avsync words train")
+    front = weights.config_of(path, values["front"])
+    vocabulary = tuple(values["vocabulary"])
+    return WordsNet(WordsConfig(front, vocabulary, values["channels"]), build(front))

@@ -1,0 +1,240 @@
+"""Training of word recognition: on frozen features, on ones that learn along, or from scratch."""
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from avsync import weights
+from avsync.downloads import Progress, silent
+from avsync.errors import DataError, UsageError
+from avsync.fast import half_precision
+from avsync.model import CONFIGS, AnyStreams, ModelConfig, build
+from avsync.training.augment import plain_frames
+from avsync.training.clean import embed_picture
+from avsync.training.clips import Clip
+from avsync.training.schedule import learning_rate
+from avsync.words import model as files
+from avsync.words.batches import Features, WordBatch, WordBatches, by_clip
+from avsync.words.evaluate import ranks_of
+from avsync.words.examples import Examples
+from avsync.words.model import WordsConfig, WordsNet
+
+FrontEnd = Literal["frozen", "fine-tuned", "end-to-end"]
+RANDOM = "random"  # features of a network that has learnt nothing
+WEIGHT_DECAY = 0.02
+MAX_GRADIENT = 5.0
+SMOOTHING = 0.1  # of labels
+TUNING = 0.1  # a front end that is fine-tuned learns so much slower than the back end
+MEASURED_CLIPS = 32  # for the batch norms of a random front end
+TRAINED = ("objective", "n_way", "similarity", "steps", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class WordsOptions:
+    """How to train; with the data, this determines the model."""
+
+    front: FrontEnd = "frozen"
+    features: str = "default"  # of weights: a name or a file; or random
+    config: str = "default"  # network of a front end that is random or trained end to end
+    epochs: int = 30
+    words: int = 64  # of a batch, about
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.front == "fine-tuned" and self.features == RANDOM:
+            raise UsageError("--fine-tune needs features to start from; or train --end-to-end")
+
+
+@dataclass(slots=True)
+class _State:
+    net: WordsNet
+    optimiser: torch.optim.AdamW
+    identity: dict[str, Any]  # of the training that a checkpoint belongs to
+    step: int = 0
+
+
+def config_of(options: WordsOptions) -> ModelConfig:
+    """Network of the front end, which says how clips are cut. Raises WeightsError."""
+    return _open_front(options)[0].config
+
+
+def train(
+    examples: Examples,
+    output: Path,
+    options: WordsOptions,
+    provenance: dict[str, Any],
+    checkpoint_seconds: float = 60.0,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> float | None:
+    """Train on the part `train`, write a model file, return the share of right words in `val`.
+
+    The vocabulary are the words that have an example to learn from. A checkpoint beside `output`
+    lets a run that was killed go on with the result of an uninterrupted one. Raises DataError
+    where there are not two words to tell apart.
+    """
+    learning, vocabulary = examples.parts["train"], _vocabulary(examples, say)
+    streams, facts = _open_front(options)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    streams.to(device)
+    clips = [said[0].clip for said in by_clip(learning)]
+    if options.features == RANDOM and options.front == "frozen":
+        _measure_norms(streams, clips[:MEASURED_CLIPS])
+    identity = {**asdict(options), **facts, "vocabulary": vocabulary, "words": len(learning)}
+    state = _new_state(streams, vocabulary, options, identity, device)
+    features = _embed(streams, clips, progress) if options.front == "frozen" else None
+    pixels = streams.config.geometry.pixels
+    batches = WordBatches(learning, vocabulary, options.words, options.seed, pixels, features)
+    checkpoint = output.with_suffix(".checkpoint")
+    _resume(state, checkpoint)
+    _loop(state, batches, options, checkpoint, checkpoint_seconds, progress, say)
+    right = _validate(state.net, examples, progress)
+    facts_of_all = {**provenance, "front": facts, "options": asdict(options), "val_top1": right}
+    files.save(output, state.net, facts_of_all)
+    checkpoint.unlink(missing_ok=True)
+    return right
+
+
+def _vocabulary(examples: Examples, say: Callable[[str], None]) -> list[str]:
+    vocabulary = sorted({example.label for example in examples.parts["train"]})
+    if len(vocabulary) < 2:
+        raise DataError("fewer than two words have a video to learn from; add data")
+    for word in examples.without("train"):
+        say(f"{word!r}: no example to learn from; left out of the vocabulary")
+    return vocabulary
+
+
+def _open_front(options: WordsOptions) -> tuple[AnyStreams, dict[str, Any]]:
+    """The front end as training begins, and what is to be known of it."""
+    facts: dict[str, Any] = {"kind": options.front}
+    if options.front == "end-to-end" or options.features == RANDOM:
+        torch.manual_seed(options.seed)
+        what = "from scratch" if options.front == "end-to-end" else RANDOM
+        return build(CONFIGS[options.config]), {**facts, "features": what, "config": options.config}
+    loaded = weights.load(options.features)
+    assert isinstance(loaded.streams, AnyStreams)
+    trained = loaded.provenance.get("options", {})
+    facts |= {"features": loaded.name, "sha256": loaded.sha256}
+    return loaded.streams, facts | {name: trained.get(name) for name in TRAINED}
+
+
+def _new_state(
+    streams: AnyStreams,
+    vocabulary: Sequence[str],
+    options: WordsOptions,
+    identity: dict[str, Any],
+    device: torch.device,
+) -> _State:
+    torch.manual_seed(options.seed)
+    net = WordsNet(WordsConfig(streams.config, tuple(vocabulary)), streams).to(device)
+    streams.requires_grad_(options.front != "frozen")
+    slower = TUNING if options.front == "fine-tuned" else 1.0
+    groups: list[dict[str, Any]] = [{"params": list(net.back.parameters()), "share": 1.0}]
+    if options.front != "frozen":
+        groups.append({"params": list(streams.parameters()), "share": slower})
+    return _State(net, torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY), identity)
+
+
+def _loop(
+    state: _State,
+    batches: WordBatches,
+    options: WordsOptions,
+    checkpoint: Path,
+    checkpoint_seconds: float,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    steps, saved = options.epochs * batches.per_epoch, time.monotonic()
+    loader = DataLoader(batches, batch_size=None, sampler=range(state.step, steps))
+    losses: list[float] = []
+    for batch in loader:
+        losses.append(_step(state, batch, options, steps))
+        progress("training", state.step, steps)
+        if state.step % batches.per_epoch == 0:
+            say(f"epoch {state.step // batches.per_epoch}: loss {sum(losses) / len(losses):.3f}")
+            losses = []
+        if time.monotonic() - saved >= checkpoint_seconds:
+            _write_checkpoint(state, checkpoint)
+            saved = time.monotonic()
+
+
+def _step(state: _State, batch: WordBatch, options: WordsOptions, steps: int) -> float:
+    for group in state.optimiser.param_groups:
+        group["lr"] = group["share"] * learning_rate(state.step, steps, options.learning_rate)
+    torch.manual_seed((options.seed << 32) + state.step)  # dropout depends on the step alone
+    state.net.train()
+    if options.front == "frozen":
+        state.net.streams.eval()
+    device = next(state.net.parameters()).device
+    with half_precision(device):
+        scores = state.net(batch.clips.to(device), batch.frame_counts, batch.windows)
+    labels = batch.labels.to(device)
+    loss = F.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.net.parameters(), MAX_GRADIENT)
+    state.optimiser.step()
+    state.step += 1
+    return loss.item()
+
+
+def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Features:
+    features: Features = {}
+    for done, clip in enumerate(clips, 1):
+        features[clip.prepared] = embed_picture(streams, clip)
+        progress("embedding clips", done, len(clips))
+    return features
+
+
+def _measure_norms(streams: AnyStreams, clips: Sequence[Clip]) -> None:
+    """Give a random network's batch norms the statistics of some clips: else they do nothing."""
+    device = next(streams.parameters()).device
+    for module in streams.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.BatchNorm1d):
+            module.momentum = None  # the plain mean of all that is seen
+    streams.train()
+    with torch.no_grad():
+        for clip in clips:
+            frames = plain_frames(clip.frames, streams.config.geometry.pixels)
+            streams.embed_video(torch.from_numpy(frames).to(device))
+    streams.eval()
+
+
+def _validate(net: WordsNet, examples: Examples, progress: Progress) -> float | None:
+    """Share of right words in the part `val`, where it has any."""
+    known = [e for e in examples.parts["val"] if e.label in net.config.vocabulary]
+    return float((ranks_of(net, known, progress) == 0).mean()) if known else None
+
+
+def _write_checkpoint(state: _State, path: Path) -> None:
+    file = io.BytesIO()
+    torch.save(
+        {
+            "identity": state.identity,
+            "step": state.step,
+            "net": state.net.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+        },
+        file,
+    )
+    weights.write_whole(path, file.getvalue())
+
+
+def _resume(state: _State, path: Path) -> None:
+    if not path.exists():
+        return
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved["identity"] != state.identity:
+        raise DataError(f"{path}: of another training; delete it or change --output")
+    state.net.load_state_dict(saved["net"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    state.step = saved["step"]
