@@ -34,6 +34,12 @@ def _lips(sound: Array, frames: int, shift_steps: int, seed: int, first_frame: i
     )
 
 
+def _mixed(sound: Array, other: Array) -> Array:
+    """Two voices at once."""
+    both = sound + other
+    return (both / np.linalg.norm(both, axis=1, keepdims=True)).astype(np.float32)
+
+
 def _track(video: Array, first_frame: int = 0, left: float = 100, side: float = 80) -> FaceTrack:
     boxes = np.tile(np.array([left, 100, side, side], np.float32), (len(video) + 4, 1))
     return FaceTrack(first_frame, boxes, video)
@@ -146,6 +152,22 @@ def test_stretches_that_disagree_without_being_sure_are_the_reason_for_doubt() -
     report = judge("a.mp4", [_two_offsets(10, -20)], never_sure, Question())
     assert report.status == "undetermined"
     assert "the stretches disagree (sound is 100 ms late from 0 s on" in report.reasons[0]
+
+
+def test_two_who_talk_at_once_with_different_offsets_contradict_each_other() -> None:
+    sound, other = _walk(900, 1), _walk(900, 5)
+    faces = [_track(_lips(sound, 200, 10, 2)), _track(_lips(other, 200, -20, 3), left=400)]
+    report = _judge(_seen(faces, _mixed(1.4 * sound, other)))
+    assert report.status == "undetermined" and report.confidence is not None
+    assert "two faces contradict each other" in report.reasons[0]
+    assert "100 ms late" in report.reasons[0] and "200 ms early" in report.reasons[0]
+
+
+def test_two_who_talk_at_once_in_step_do_not() -> None:
+    voices = [_walk(900, 1), _walk(900, 5)]
+    faces = [_track(_lips(voice, 200, 10, 2), left=200.0 * k) for k, voice in enumerate(voices)]
+    report = _judge(_seen(faces, _mixed(*voices)))
+    assert report.offset_ms == pytest.approx(-100, abs=6)
 
 
 def test_little_speech_is_the_reason_for_doubt() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.confidence import Calibration
-from avsync.judge import MIN_CONFIDENCE
+from avsync.doubts import MIN_CONFIDENCE
 from avsync.model import AnyStreams
 from avsync.offset import BASIN_MS, Offset
 from avsync.training.clips import Clip

@@ -1,0 +1,116 @@
+"""Stage 6b: why there is no answer, each with what is missing or what to try."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from avsync.confidence import Calibration
+from avsync.findings import Finding, Question
+from avsync.offset import STRETCH_FRAMES, Offset, find_offset
+from avsync.segments import find_parts
+from avsync.speakers import FaceTrack, Seen, among, compare_in
+from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, STEPS_PER_SECOND, offset_in_words
+
+MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
+MIN_SPEECH_SECONDS = 0.5
+SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
+MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
+MIN_CONFIDENCE = 0.8  # of an answer; a wrong one is worse than none
+PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
+RIVAL_CONFIDENCE = 0.5  # of a face by itself, from which it contradicts another
+RIVAL_SECONDS = 2.0  # that faces must be seen at once
+
+
+def reasons(
+    looks: Sequence[Seen],
+    found: Finding | None,
+    speech_seconds: float,
+    calibration: Calibration,
+    question: Question,
+) -> tuple[str, ...]:
+    """Why there is no answer, each with what is missing or what to try; empty: there is one."""
+    tracks = [track for seen in looks for track in seen.tracks]
+    if not sum(seen.frame_count for seen in looks):
+        return ("no picture could be decoded",)
+    if not tracks:
+        return ("no face found: try --faces yunet or sfd, or --cropped for face crops",)
+    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
+    if face < MIN_FACE_PIXELS:
+        return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
+    windows = float(found.talk.stretches.windows.sum()) if found else 0.0
+    if found is None or windows < MIN_WINDOWS:
+        shown = windows / FRAMES_PER_SECOND
+        return (f"too short: a face with sound is seen for {shown:.1f} s only",)
+    if not any(seen.sounding.any() for seen in looks):
+        return ("the sound is silent",)
+    if speech_seconds < MIN_SPEECH_SECONDS:
+        return (f"sound is heard for {speech_seconds:.1f} s only while a face is seen",)
+    if any(part.offset.at_edge for part in found.parts):
+        wider = 5 * question.max_offset_seconds
+        return (f"best match at the edge of the search range: try --max-offset {wider:g}",)
+    if found.confidence < MIN_CONFIDENCE:
+        return (_doubt(found, speech_seconds, question),)
+    if len(found.segments) > 1 or found.segments[0].drift_ms_per_minute:
+        return ()
+    return tuple(_contradictions(looks, calibration, question))[:1]
+
+
+def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:
+    """Why the best offset is not believed."""
+    doubt = f"no offset stands out (confidence {100 * found.confidence:.0f} %)"
+    if speech_seconds < SHORT_SPEECH_SECONDS:
+        return f"{doubt}: speech was heard for {speech_seconds:.1f} s only while a face is seen"
+    if parts := find_parts(found.talk, _is_plausible):
+        table = found.talk.stretches
+        said = (
+            f"{offset_in_words(part.offset.offset_ms)} from "
+            f"{table.start_seconds(part.rows.start):.0f} s on"
+            for part in parts
+        )
+        return f"{doubt}: the stretches disagree ({', '.join(said)})"
+    return (
+        f"{doubt}: within {question.max_offset_seconds:g} s lips and sound fit nowhere; is it the "
+        "speaker's own voice, and the mouth in view?"
+    )
+
+
+def _is_plausible(offset: Offset) -> bool:
+    return offset.evidence.agreement > PLAUSIBLE_AGREEMENT
+
+
+def _contradictions(
+    looks: Sequence[Seen], calibration: Calibration, question: Question
+) -> Iterator[str]:
+    """Faces that are seen at once and, each by itself, tell different offsets.
+
+    Where several people are heard at once, each moved by another amount, no single offset is right.
+    """
+    for seen in looks:
+        pairs = [p for p in combinations(seen.tracks, 2) if _are_seen_at_once(*p)]
+        for pair in pairs:
+            told = [_alone_ms(seen, track, calibration, question) for track in pair]
+            first, second = told
+            if first is not None and second is not None and abs(first - second) > FRAME_MS:
+                yield (
+                    "two faces contradict each other: by one "
+                    f"{offset_in_words(first)}, by the other {offset_in_words(second)}"
+                )
+
+
+def _are_seen_at_once(a: FaceTrack, b: FaceTrack) -> bool:
+    last = min(track.first_frame + len(track.boxes) for track in (a, b))
+    return last - max(a.first_frame, b.first_frame) >= RIVAL_SECONDS * FRAMES_PER_SECOND
+
+
+def _alone_ms(
+    seen: Seen, track: FaceTrack, calibration: Calibration, question: Question
+) -> float | None:
+    """The offset that one face tells, None where it is not to be believed at all."""
+    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
+    talk = among([compare_in(seen, track, max_shift, STRETCH_FRAMES)])
+    offset = find_offset(talk.stretches) if talk else None
+    if offset is None or offset.at_edge:
+        return None
+    is_believed = calibration.confidence(offset.evidence) >= RIVAL_CONFIDENCE
+    return offset.offset_ms if is_believed else None

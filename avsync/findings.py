@@ -1,0 +1,113 @@
+"""Stage 6a: the way in which the offset runs through a file: the one by which most is gained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avsync.confidence import Calibration
+from avsync.offset import Offset, find_offset
+from avsync.report import Segment
+from avsync.segments import Part, film_speeds, find_parts, find_stretch, gain_of
+from avsync.speakers import Seen, Talk, listen, stretched
+from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND, drift_ms_per_minute
+
+MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a file."""
+
+    max_offset_seconds: float = 1.0  # search range to either side
+    upstream_scoring: bool = False  # also SyncNet's figures
+    varies: bool = True  # whether drift and steps are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One way in which the offset may run through a file."""
+
+    talk: Talk
+    segments: tuple[Segment, ...]  # in time
+    parts: tuple[Part, ...]  # of the talk's stretches: one for each segment
+
+    @property
+    def main(self) -> int:
+        """The segment in which most was compared."""
+        return int(np.argmax([part.offset.evidence.windows for part in self.parts]))
+
+    @property
+    def gain(self) -> float:
+        """What is gained over no offset at all, less the price of the steps."""
+        return gain_of(self.talk, self.parts)
+
+    @property
+    def confidence(self) -> float:
+        """That of the least sure segment."""
+        return min(segment.confidence for segment in self.segments)
+
+
+def find(looks: Sequence[Seen], calibration: Calibration, question: Question) -> Finding | None:
+    """The way in which most is gained: a constant offset, a line or steps; None: no comparison."""
+    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
+    talk = listen(looks, max_shift)
+    constant = _constant(looks, talk, calibration) if talk else None
+    if talk is None or constant is None or not question.varies:
+        return constant
+    ways = [constant]
+    if steps := _steps(looks, talk, calibration):
+        ways.append(steps)
+    stretch = find_stretch(looks, question.max_offset_seconds)
+    line = listen([stretched(seen, stretch) for seen in looks], max_shift)
+    if stretch != 1.0 and line and (drift := _constant(looks, line, calibration, stretch)):
+        ways.append(drift)
+    return max(ways, key=lambda way: way.gain)
+
+
+def _constant(
+    looks: Sequence[Seen], talk: Talk, calibration: Calibration, stretch: float = 1.0
+) -> Finding | None:
+    """One offset all through, after the sound was stretched."""
+    offset = find_offset(talk.stretches)
+    if offset is None:
+        return None
+    segment = _segment(0.0, _end_seconds(looks), offset, calibration)
+    if stretch != 1.0:
+        segment = replace(
+            segment,
+            drift_ms_per_minute=round(drift_ms_per_minute(stretch), 2),
+            explained_by=film_speeds(stretch),
+        )
+    everything = Part(slice(0, len(talk.stretches.numbers)), offset)
+    return Finding(talk, (segment,), (everything,))
+
+
+def _steps(looks: Sequence[Seen], talk: Talk, calibration: Calibration) -> Finding | None:
+    def is_sure(offset: Offset) -> bool:
+        return calibration.confidence(offset.evidence) >= MIN_PART_CONFIDENCE
+
+    parts = find_parts(talk, is_sure)
+    if len(parts) < 2:
+        return None
+    starts = [0.0, *(talk.stretches.start_seconds(part.rows.start) for part in parts[1:])]
+    ends = [*starts[1:], _end_seconds(looks)]
+    segments = [
+        _segment(start, end, part.offset, calibration)
+        for start, end, part in zip(starts, ends, parts, strict=True)
+    ]
+    return Finding(talk, tuple(segments), tuple(parts))
+
+
+def _segment(start: float, end: float, offset: Offset, calibration: Calibration) -> Segment:
+    return Segment(
+        round(start, 2),
+        round(end, 2),
+        round(offset.offset_ms, 1),
+        confidence=round(calibration.confidence(offset.evidence), 4),
+        uncertainty_ms=round(calibration.uncertainty_ms(offset.uncertainty_ms), 1),
+    )
+
+
+def _end_seconds(looks: Sequence[Seen]) -> float:
+    return max(seen.first_frame + seen.frame_count for seen in looks) / FRAMES_PER_SECOND
