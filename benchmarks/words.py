@@ -23,7 +23,7 @@ from avsync.words.data import read_words
 AVSYNC = (sys.executable, "-m", "avsync")
 OBJECTIVES = ("multiway", "contrastive", "avenet")
 KINDS = (*OBJECTIVES, "random", "end-to-end")
-MANIFEST = "grid-train.tsv"
+MANIFESTS = {"train": "grid-train.tsv", "test": "grid-test.tsv"}
 STREAM = ("--config", "small", "--windows", "240", "--margin", "1.5")
 EPOCHS = "25"
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
     plan = Plan(chosen.table, chosen.videos, chosen.output, chosen.steps, chosen.seeds)
-    _write_manifest(plan)
+    _write_manifests(plan)
     for seed in range(plan.seeds):
         _train(plan, seed)
     models = [plan.model(kind, seed) for kind in KINDS for seed in range(plan.seeds)]
@@ -75,20 +75,21 @@ def main() -> None:
         print(line)
 
 
-def _write_manifest(plan: Plan) -> None:
-    """Videos that are for training, for the streams."""
+def _write_manifests(plan: Plan) -> None:
+    """Videos that are for training, for the streams, and those that are for measuring."""
     listed = read_words(plan.table, plan.videos).words
-    paths = sorted({word.path.resolve() for word in listed if word.part == "train"})
     plan.output.mkdir(parents=True, exist_ok=True)
-    rows = ["file\tspeaker", *(f"{path}\tgrid_s1" for path in paths)]
-    (plan.output / MANIFEST).write_text("\n".join(rows) + "\n")
+    for part, name in MANIFESTS.items():
+        paths = sorted({word.path.resolve() for word in listed if word.part == part})
+        rows = ["file\tspeaker", *(f"{path}\tgrid_s1" for path in paths)]
+        (plan.output / name).write_text("\n".join(rows) + "\n")
 
 
 def _train(plan: Plan, seed: int) -> None:
     number = ("--seed", str(seed))
     for objective in OBJECTIVES:
         front = plan.front(objective, seed)
-        _make(front, "train", str(plan.output / MANIFEST), "--objective", objective,
+        _make(front, "train", str(plan.output / MANIFESTS["train"]), "--objective", objective,
               "--steps", str(plan.steps), *STREAM, *number, *plan.cache)  # fmt: skip
         _words(plan, objective, seed, "--features", str(front))
     _words(plan, "random", seed, "--features", "random", "--config", "small")

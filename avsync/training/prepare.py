@@ -46,6 +46,7 @@ class Prepared:
 
     clips: list[Clip]  # kept, their own offsets known
     verdicts: Counter[str]  # of all sources
+    left_out: list[str]  # the others, each with why
 
 
 def prepare(
@@ -74,7 +75,9 @@ def prepare(
         for clip, verdict in zip(clips, verdicts, strict=True)
         if isinstance(clip, Clip) and verdict.keeps
     ]
-    return Prepared(kept, Counter(verdict.why for verdict in verdicts))
+    judged = list(zip(sources, verdicts, strict=True))
+    left_out = [f"{source.path}: {verdict.why}" for source, verdict in judged if not verdict.keeps]
+    return Prepared(kept, Counter(verdict.why for verdict in verdicts), left_out)
 
 
 def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:

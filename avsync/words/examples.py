@@ -1,6 +1,5 @@
 """Words become examples: 29 frames of a prepared face, with the word in their middle."""
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from avsync.downloads import Progress, silent
 from avsync.errors import DataError
 from avsync.features import CropGeometry
 from avsync.timebase import FRAMES_PER_SECOND, WINDOW_FRAMES
-from avsync.training.clips import Clip, Source, read_table
-from avsync.training.prepare import INDEX, prepare
+from avsync.training.clips import Clip, Source
+from avsync.training.prepare import prepare
 from avsync.words.data import PARTS, WORD_FRAMES, Part, Word, read_words
 
 WORD_WINDOWS = WORD_FRAMES - WINDOW_FRAMES + 1  # 25 embeddings show a word
@@ -73,7 +72,7 @@ def gather(
         raise DataError(f"{place.data}: no video for {' or '.join(parts)}; see `part` in the table")
     folder = place.cache or weights.cache_folder() / "clips"
     prepared = prepare(list(sources.values()), geometry, folder, place.jobs, progress=progress)
-    faults = [*listed.faults, *_unusable(folder)]
+    faults = [*listed.faults, *prepared.left_out]
     found = _cut(wanted, prepared.clips, faults)
     for fault in faults[:FAULTS_SAID]:
         say(f"left out: {fault}")
@@ -97,9 +96,3 @@ def _cut(
         else:
             faults.append(f"{word.path}: no face while {word.label!r} is said")
     return found
-
-
-def _unusable(folder: Path) -> list[str]:
-    """Videos that could not be prepared, and why."""
-    rows = read_table(folder / INDEX)
-    return [f"{os.fspath(row['file'])}: {row['verdict']}" for row in rows if not row["prepared"]]
