@@ -36,7 +36,6 @@ from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
 from avsync.tolerance import STANDARDS, Tolerance
 from avsync.writing import Planner, write
 
-MIN_CONFIDENCE = 0.9  # a wrong cure does more harm than a wrong word: `detect` asks for 0.8
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
 
@@ -126,14 +125,7 @@ def _why_not(before: SyncReport) -> tuple[str, ...]:
     if len(before.segments) > 1:
         places = ", ".join(f"{segment.start_seconds:.1f} s" for segment in before.segments[1:])
         return (f"the offset steps (at {places}): cut the file there, then fix each part",)
-    sure = before.confidence or 0.0
-    if sure >= MIN_CONFIDENCE:
-        return ()
-    return (
-        f"{offset_in_words(before.offset_ms)}, but with confidence {100 * sure:.0f} % only, "
-        f"{100 * MIN_CONFIDENCE:.0f} are asked for: see yourself, then give "
-        f"--offset {before.offset_ms:.0f}",
-    )
+    return ()
 
 
 def _leave_alone(report: FixReport, source: Path, target: Path, options: FixOptions) -> FixReport:

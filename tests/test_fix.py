@@ -24,6 +24,7 @@ from avsync.errors import MediaError, OutputError
 from avsync.fix import FixOptions, fix
 from avsync.inventory import Inventory
 from avsync.remux import Cure, Wishes
+from avsync.report import Segment, SyncReport
 from avsync.safe_output import safe_output
 from avsync.tolerance import Tolerance
 from avsync.writing import Planner
@@ -152,15 +153,16 @@ def test_a_list_and_a_folder_each_to_its_place(avsync: Command, late: Path, tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_doubtful_answers_are_not_acted_upon(
+def test_what_steps_is_not_moved_as_a_whole(
     monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
 ) -> None:
     chain = importlib.import_module("avsync.fix")
-    honest = chain.verdict
-    monkeypatch.setattr(chain, "verdict", lambda *a: replace(honest(*a), confidence=0.8))
+    parts = (Segment(0.0, 4.2, -240.0), Segment(4.2, 8.0, 90.0))
+    told = SyncReport(str(late), "ok", -240.0, confidence=0.99, segments=parts)
+    monkeypatch.setattr(chain, "detect", lambda *a, **k: told)
     report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
-    assert report.status == "undetermined" and "confidence 80 %" in report.reasons[0]
-    assert "--offset -2" in report.reasons[0]
+    assert report.status == "undetermined"
+    assert "the offset steps (at 4.2 s)" in report.reasons[0]
     assert os.listdir(tmp_path) == []
 
 
