@@ -112,7 +112,7 @@ def test_evaluate_prints_the_papers_table_and_json(
         assert set(row["top1"]) == {"2", "5", "10", "20", "50"} and row["queries"] > 0
         assert row["top1"]["2"] > 0.5  # chance
     foreign = {row["name"]: row for row in measured["answers"]["foreign"]}
-    assert foreign["silence"]["undetermined"] == 1.0
+    assert foreign["silence, 2 s and more"]["undetermined"] == 1.0
     lengths = {row["name"]: row for row in measured["answers"]["by_length"]}
     whole = lengths["whole: 2 to 5 s"]
     assert whole["right"] + whole["wrong"] + whole["undetermined"] == pytest.approx(1)
