@@ -110,6 +110,8 @@ def _trained(facts: dict[str, object]) -> str:
 def _write_answers(console: Console, name: str, answers: "Answers") -> None:
     console.print(_shares(f"{name}: the clip's own sound, moved by up to 0.8 s", answers.by_length))
     console.print(_shares(f"{name}: whole clips by group", answers.by_group))
+    title = f"{name}: whole clips under what is up to 3 dB louder, or 12 dB softer, than speech"
+    console.print(_shares(title, answers.noisy))
     console.print(_shares(f"{name}: foreign sound (only 'cannot tell' is right)", answers.foreign))
     table = Table(
         title=f"{name}: confidence",

@@ -85,7 +85,7 @@ def degraded(bench: Bench) -> Iterator[Result]:
     for kind in DEGRADATIONS:
         for clip in bench.spread(bench.count):
             moved = bench.moved_ms()
-            report = bench.look(degrade(clip, kind, moved, bench.new()))
+            report = bench.look(degrade(clip, kind, moved, bench.rng, bench.new()))
             yield judged("degraded", kind, clip, report, [clip.offset_ms - moved])
 
 

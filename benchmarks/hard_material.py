@@ -8,9 +8,7 @@ import subprocess
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from avsync import media
 from avsync.ffmpeg import find_ffmpeg
 from avsync.timebase import SAMPLE_RATE
+from avsync.training.noises import music as made_music
 
 GOOD = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-pix_fmt", "yuv420p")
 PLAIN = ("-c:a", "pcm_s16le")
@@ -49,11 +48,14 @@ class Degradation:
     music: bool = False
 
 
+# ffmpeg's fps shows at a time the last frame stamped before half a step later: 20 ms ahead of a
+# camera of 12 frames a second, on the average. Moving the stamps by that makes it the nearest one.
+NEAREST = "setpts=PTS+(1/24-1/50)/TB"
 LOST = "select='gt(random(1)\\,0.25)'"
 LOWER = "drawbox=x={x}:y={y}+{h}*0.5:w={w}:h={h}*0.62"
 DEGRADATIONS = {
     "as it is": Degradation(),
-    "12 frames a second": Degradation("fps=12"),
+    "12 frames a second": Degradation(f"{NEAREST},fps=12"),
     "a quarter of the frames lost": Degradation(LOST),
     "a quarter of the frames repeats": Degradation(f"{LOST},fps=25"),
     "interlaced": Degradation("framerate=fps=50,tinterlace=interleave_top"),
@@ -84,7 +86,7 @@ DEGRADATIONS = {
 }
 
 
-def degrade(clip: Clip, kind: str, moved_ms: int, output: Path) -> Path:
+def degrade(clip: Clip, kind: str, moved_ms: int, rng: np.random.Generator, output: Path) -> Path:
     """A bad copy, its sound delayed by `moved_ms`."""
     how = DEGRADATIONS[kind]
     x, y, w, h = clip.face
@@ -93,7 +95,7 @@ def degrade(clip: Clip, kind: str, moved_ms: int, output: Path) -> Path:
     inputs = ["-i", str(clip.path)]
     sound = f"[0:a:0]{KEPT},{how.audio}"
     if how.music:
-        inputs += ["-stream_loop", "-1", "-i", str(music())]
+        inputs += ["-stream_loop", "-1", "-i", str(music(output, rng))]
         sound = (
             f"[0:a:0]{KEPT},aresample=16000,aformat=channel_layouts=mono,loudnorm=I=-20[s];"
             f"[1:a]loudnorm=I=-20[m];[s][m]amix=inputs=2:duration=first"
@@ -186,12 +188,10 @@ def write_wave(path: Path, samples: NDArray[np.int16]) -> Path:
     return path
 
 
-@cache
-def music() -> Path:
-    """Chords that swell and fade, and a drum, for half a minute."""
-    from avsync.training.trials import made_music
-
-    return write_wave(Path(mkdtemp()) / "music.wav", made_music(np.random.default_rng(1)))
+def music(output: Path, rng: np.random.Generator) -> Path:
+    """Half a minute of a new tune, beside an output."""
+    samples = 8000 * made_music(30 * SAMPLE_RATE, rng)
+    return write_wave(output.with_suffix(".music.wav"), samples.astype(np.int16))
 
 
 def run(*arguments: object) -> None:

@@ -5,7 +5,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from avsync.timebase import SAMPLE_RATE
+from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+from avsync.training.noises import amid, coloured_noise, music
 
 Frames = NDArray[np.uint8]
 Samples = NDArray[np.float64]
@@ -22,8 +23,8 @@ def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
     out = np.clip(clip, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
         out = _lose_detail(out, rng)
-    if rng.random() < 0.1:
-        out = _repeat_frames(out, rng)
+    if rng.random() < 0.15:
+        out = _lower_rate(out, rng) if rng.random() < 0.5 else _repeat_frames(out, rng)
     return out
 
 
@@ -36,17 +37,14 @@ def plain_frames(wide: Frames, pixels: int) -> Frames:
 def augment_samples(
     samples: NDArray[np.int16], other: NDArray[np.int16], rng: Generator
 ) -> Samples:
-    """Room, channel, noise or another voice (`other`), gain; same length, same timing."""
+    """Room, channel, another voice (`other`), music or noise, gain; same length, same timing."""
     sound = samples.astype(np.float64)
     if rng.random() < 0.25:
         sound = _reverberate(sound, rng)
     if rng.random() < 0.25:
         sound = _band_limit(sound, rng)
-    level = np.sqrt(np.mean(sound**2)) + 1.0
-    if rng.random() < 0.5:
-        noise = _noise(len(sound), other, rng)
-        ratio_db = rng.uniform(3, 30)
-        sound = sound + noise * level / (np.sqrt(np.mean(noise**2)) + 1e-9) * 10 ** (-ratio_db / 20)
+    if rng.random() < 0.6:
+        sound = amid(sound, _noise(len(sound), other, rng), rng.uniform(-3, 25))
     gain_db = rng.normal(0, 8)
     return np.clip(sound * 10 ** (gain_db / 20), -32768, 32767)
 
@@ -101,13 +99,20 @@ def _repeat_frames(clip: Frames, rng: Generator) -> Frames:
     return clip[shown]
 
 
+def _lower_rate(clip: Frames, rng: Generator) -> Frames:
+    """A video of 8 to 20 frames a second: at each time, its nearest frame."""
+    step = FRAMES_PER_SECOND / rng.uniform(8, 20)
+    first = rng.uniform(-0.5, 0.5) * step
+    nearest = first + step * np.round((np.arange(len(clip)) - first) / step)
+    return np.asarray(clip[np.clip(np.round(nearest).astype(int), 0, len(clip) - 1)])
+
+
 def _noise(count: int, other: NDArray[np.int16], rng: Generator) -> Samples:
-    if rng.random() < 0.4 and len(other):
-        return np.resize(np.roll(other, rng.integers(len(other))).astype(np.float64), count)
-    spectrum = np.fft.rfft(rng.normal(size=count))
-    tilt = rng.uniform(0, 1)  # white to pink
-    spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** tilt
-    return np.fft.irfft(spectrum, count)
+    """What is heard beside the speech: another voice, music, or noise."""
+    kind = rng.random()
+    if kind < 0.4 and len(other):
+        return np.roll(other, rng.integers(len(other))).astype(np.float64)
+    return music(count, rng) if kind < 0.65 else coloured_noise(count, rng)
 
 
 def _reverberate(sound: Samples, rng: Generator) -> Samples:

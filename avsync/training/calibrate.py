@@ -16,7 +16,7 @@ from avsync.doubts import MIN_CONFIDENCE
 from avsync.model import AnyStreams
 from avsync.offset import BASIN_MS, Offset
 from avsync.training.clips import Clip
-from avsync.training.trials import Trial, Trials
+from avsync.training.trials import OWN, Trial, Trials
 
 LENGTHS = (25, 50, 100, 200, 400)  # windows
 REACHES_SECONDS = (1, 1, 3, 10)  # searches of each clip at each length
@@ -86,13 +86,15 @@ def gather(trials: Trials, tolerance_ms: float) -> Examples:
 def _error_ms(trial: Trial, offset: Offset) -> float:
     """How far an answer is off, or would be had the clip's own offset been measured elsewhere.
 
-    That was measured on all of the clip, of which the trial shows a share. NaN: that is more than
-    half of it, or the answer is another minimum.
+    That was measured on all of the clip, of which the trial shows a share; but on clean sound, of
+    which a trial with noise shows little. NaN: more than half is shown, or the answer is another
+    minimum.
     """
     error_ms = abs(offset.offset_ms - trial.truth_ms)
-    if trial.heard != "own" or error_ms > BASIN_MS or trial.share > 0.5:
+    if trial.heard not in OWN or error_ms > BASIN_MS:
         return np.nan
-    return error_ms / float(np.sqrt(1 - trial.share))
+    share = trial.share if trial.heard == "own" else 0.0
+    return error_ms / float(np.sqrt(1 - share)) if share <= 0.5 else np.nan
 
 
 def half_widths(errors: NDArray[np.float64]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
 from avsync.training.retrieval import Recall, retrieve
-from avsync.training.trials import Heard, Trial, Trials
+from avsync.training.trials import NOISY, OWN, Foreign, Trial, Trials
 from avsync.weights import Weights
 
 SHIFTS = 4  # times that each clip's sound is moved
@@ -55,8 +55,9 @@ class Answers:
 
     by_length: tuple[Shares, ...]  # whole clips, and cut
     by_group: tuple[Shares, ...]  # whole clips
+    noisy: tuple[Shares, ...]  # whole clips with music or another voice over their sound
     foreign: tuple[Shares, ...]  # sound that is not the face's: undetermined is right
-    calibration_error: float  # expected, over whole clips and cuts with their own sound or not
+    calibration_error: float  # expected, over all of these trials
     sure_answers: int  # with a confidence of 0.9 and more
     sure_and_right: float | None
     reliability: list[dict[str, float]]
@@ -86,7 +87,7 @@ class _Judged:
 
     @property
     def error_ms(self) -> float | None:
-        if self.report.offset_ms is None or self.trial.heard != "own":
+        if self.report.offset_ms is None or self.trial.heard not in OWN:
             return None
         return abs(self.report.offset_ms - self.trial.truth_ms)
 
@@ -118,18 +119,21 @@ def evaluate(
 
 
 def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answers:
-    kinds = {"whole clips": _whole, "cut clips": _cut, "foreign sound": _foreign}
-    whole, cut, foreign = (
+    kinds = {
+        "whole clips": _whole, "cut clips": _cut, "noisy sound": _noisy, "foreign sound": _foreign,
+    }  # fmt: skip
+    whole, cut, noisy, foreign = (
         _judge_all(make(trials), calibration, progress, what) for what, make in kinds.items()
     )
-    scored = [j for j in (*whole, *cut, *foreign) if j.confidence is not None]
+    scored = [j for j in (*whole, *cut, *noisy, *foreign) if j.confidence is not None]
     confidence = np.array([j.confidence for j in scored])
     right = np.array([j.is_right for j in scored])
     sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= SURE]
     return Answers(
         (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
         tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
-        _grouped(foreign, _foreign_name),
+        _grouped(noisy, _heard_name),
+        _grouped(foreign, _heard_name),
         expected_error(confidence, right),
         len(sure),
         float(np.mean(sure)) if sure else None,
@@ -151,8 +155,14 @@ def _cut(trials: Trials) -> Iterable[Trial]:
                     yield trials.make(number, seconds * FRAMES_PER_SECOND, 1, "own")
 
 
+def _noisy(trials: Trials) -> Iterable[Trial]:
+    for number in range(len(trials)):
+        for heard in NOISY:
+            yield trials.make(number, trials.length(number), 1, heard)
+
+
 def _foreign(trials: Trials) -> Iterable[Trial]:
-    kinds: tuple[Heard, ...] = ("stranger", "other moment", "music", "silence")
+    kinds: tuple[Foreign, ...] = ("stranger", "other moment", "music", "silence")
     for number in range(len(trials)):
         for heard in kinds:
             yield trials.make(number, trials.length(number), 1, heard, alone=True)
@@ -209,7 +219,7 @@ def _length_name(trial: Trial) -> str:
     return "whole: " + _band(trial.clip.frame_count / FRAMES_PER_SECOND, (2, 5), "s")
 
 
-def _foreign_name(trial: Trial) -> str:
+def _heard_name(trial: Trial) -> str:
     seconds = trial.clip.frame_count / FRAMES_PER_SECOND
     return f"{trial.heard}, {_band(seconds, (2,), 's')}"
 

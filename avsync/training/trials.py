@@ -1,8 +1,8 @@
 """Questions with known answers: held-out clips cut to a length, their sound moved or replaced.
 
 A trial is judged exactly as `avsync detect` judges a file. The sound of a clip is moved by a known
-amount; amid other people's talk, as in long videos, or on its own; or it is somebody else's, music,
-or silence, and every answer is wrong.
+amount; amid other people's talk, as in long videos, or on its own; clean, or with music or another
+voice over it. Or it is somebody else's, music, or silence, and every answer is wrong.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avsync.features import is_sounding, mfcc
@@ -27,12 +26,19 @@ from avsync.timebase import (
 )
 from avsync.training.clean import embed_clip, embed_samples
 from avsync.training.clips import Clip
+from avsync.training.noises import amid, hush, music
 
 MOVED_FRAMES = 20  # sound is moved by up to so much
 ALONE_SHARE = 1 / 3  # of the trials with a short search: nothing is heard beyond the clip's ends
 NOISE_SECONDS = 30
+NOISY_SHARE = 0.3  # of the trials with a clip's own sound, in a sweep
+RATIOS_DB = (-3.0, 12.0)  # speech to what is over it
 SOME_FACE_PIXELS = 100.0  # where a clip's face was not measured
-Heard = Literal["own", "stranger", "other moment", "music", "silence"]
+Own = Literal["own", "own under a voice", "own under music"]
+Foreign = Literal["stranger", "other moment", "music", "silence"]
+Heard = Own | Foreign
+NOISY: tuple[Own, ...] = ("own under a voice", "own under music")
+OWN: tuple[Own, ...] = ("own", *NOISY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,18 @@ class Trial:
 
     def is_right(self, offset_ms: float, tolerance_ms: float = FRAME_MS) -> bool:
         """Whether an answer is; none is right for a sound that does not belong to the face."""
-        return self.heard == "own" and abs(offset_ms - self.truth_ms) <= tolerance_ms
+        return self.heard in OWN and abs(offset_ms - self.truth_ms) <= tolerance_ms
 
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
     audio: NDArray[np.float32]  # (S, D)
     sounding: NDArray[np.bool_]  # (S,)
+
+    @classmethod
+    def of(cls, streams: AnyStreams, samples: NDArray[np.int16]) -> "_Sound":
+        audio = embed_samples(streams, samples)
+        return cls(audio, is_sounding(mfcc([samples]))[: len(audio)])
 
 
 class Trials:
@@ -76,10 +87,13 @@ class Trials:
         self._rng = np.random.default_rng(seed)
         self._embedded = [embed_clip(streams, clip) for clip in self.clips]
         self._sounds = [_Sound(e.audio, e.sounding) for e in self._embedded]
-        self._noises = {"music": made_music(self._rng), "silence": _silence(self._rng)}
-        self._noise_sounds = {
-            name: _Sound(embed_samples(streams, samples), is_sounding(mfcc([samples])))
-            for name, samples in self._noises.items()
+        count = NOISE_SECONDS * SAMPLE_RATE
+        tune = np.asarray(8000 * music(count, self._rng), np.int16)
+        self._tune = _Sound.of(streams, tune)
+        self._hush = _Sound.of(streams, hush(count, self._rng))
+        self._noisy = {
+            heard: [_Sound.of(streams, self._noised(k, heard)) for k in range(len(self.clips))]
+            for heard in NOISY
         }
 
     def __len__(self) -> int:
@@ -124,21 +138,35 @@ class Trials:
                     yield self.make(number, windows, reach, self._draw_heard(mismatched_share))
 
     def _draw_heard(self, mismatched_share: float) -> Heard:
-        if self._rng.random() >= mismatched_share:
-            return "own"
-        foreign: tuple[Heard, ...] = ("stranger", "stranger", "other moment", "music")
-        return foreign[int(self._rng.integers(len(foreign)))]
+        if self._rng.random() < mismatched_share:
+            foreign: tuple[Foreign, ...] = ("stranger", "stranger", "other moment", "music")
+            return foreign[int(self._rng.integers(len(foreign)))]
+        is_noisy = self._rng.random() < NOISY_SHARE
+        return NOISY[int(self._rng.integers(len(NOISY)))] if is_noisy else "own"
 
     def _sound(self, number: int, heard: Heard) -> _Sound:
         if heard == "own":
             return self._sounds[number]
+        if heard in NOISY:
+            return self._noisy[heard][number]
         if heard == "stranger":
             return self._sounds[self._stranger(number)]
         if heard == "other moment":
             return self._sounds[self._other_moment(number)]
-        noise, size = self._noise_sounds[heard], len(self._sounds[number].audio)
+        noise = self._tune if heard == "music" else self._hush
+        size = len(self._sounds[number].audio)
         first = int(self._rng.integers(max(1, len(noise.audio) - size)))
         return _Sound(noise.audio[first : first + size], noise.sounding[first : first + size])
+
+    def _noised(self, number: int, heard: Own) -> NDArray[np.int16]:
+        """The samples of a clip with a stranger's voice or music over them."""
+        samples = self.clips[number].samples
+        if heard == "own under music":
+            over = music(len(samples), self._rng)
+        else:
+            over = self.clips[self._stranger(number)].samples.astype(np.float64)
+        heard_both = amid(samples, over, self._rng.uniform(*RATIOS_DB))
+        return np.clip(heard_both, -32768, 32767).astype(np.int16)
 
     def _stranger(self, number: int) -> int:
         """A clip of another speaker, where there is one."""
@@ -172,24 +200,3 @@ class Trials:
             parts.append(self._sounds[self._stranger(number)])
         audio = np.concatenate([part.audio for part in parts])[:steps]
         return _Sound(audio, np.concatenate([part.sounding for part in parts])[:steps])
-
-
-def made_music(rng: Generator) -> NDArray[np.int16]:
-    """Half a minute of chords that swell and fade, and a drum: 16 kHz."""
-    count = NOISE_SECONDS * SAMPLE_RATE
-    sound = np.zeros(count)
-    beat = int(SAMPLE_RATE * rng.uniform(0.35, 0.6))
-    for number, first in enumerate(range(0, count, beat)):
-        t = np.arange(min(2 * beat, count - first)) / SAMPLE_RATE
-        root = 110 * 2 ** (rng.integers(0, 24) / 12)
-        for interval in (0, 4, 7, 12):
-            tone = np.sin(2 * np.pi * root * 2 ** (interval / 12) * t + rng.uniform(0, 6))
-            sound[first : first + len(t)] += tone * np.exp(-t / 0.4)
-        if number % 2 == 0:
-            sound[first : first + len(t)] += 3 * rng.normal(size=len(t)) * np.exp(-t / 0.03)
-    return np.asarray(8000 * sound / np.abs(sound).max(), np.int16)
-
-
-def _silence(rng: Generator) -> NDArray[np.int16]:
-    """The hiss of a recording in which nobody speaks."""
-    return np.round(rng.normal(0, 2, NOISE_SECONDS * SAMPLE_RATE)).astype(np.int16)
