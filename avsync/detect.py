@@ -7,6 +7,7 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 DEVICES = ("auto", "cpu", "cuda")
+LOADING_TURN_SECONDS = 2e-4  # of Python's 5 ms; decoding a frame takes several turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,6 @@ def open_measure(
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
     tools = open_tools(options, threads=threads)
-    import cv2
-
-    cv2.setNumThreads(threads)
     _ = tools.loaded  # what cannot be had is said now
     tools = replace(tools, notes=(*notes, *tools.notes))
     return partial(try_detect, options=options, tools=tools)
@@ -194,6 +193,8 @@ def open_tools(
     _require_opencv()
     from concurrent.futures import ThreadPoolExecutor
 
+    import cv2
+
     from avsync import weights
     from avsync.detectors import open_finder
     from avsync.looking import geometry_of
@@ -203,6 +204,8 @@ def open_tools(
         raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
     geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
+    # Half of them for finding faces: the others decode and embed. OpenCV's would wait busily.
+    cv2.setNumThreads(max(1, threads // 2))
     loader = ThreadPoolExecutor(1, "load")
     loading = loader.submit(_load, options, threads)
     loader.shutdown(wait=False)
@@ -212,6 +215,16 @@ def open_tools(
 
 
 def _load(options: DetectOptions, threads: int) -> Loaded:
+    """Meanwhile other threads look at the file: they get their turn soon."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(LOADING_TURN_SECONDS)
+    try:
+        return _load_now(options, threads)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _load_now(options: DetectOptions, threads: int) -> Loaded:
     from avsync import weights
     from avsync.confidence import Calibration
     from avsync.embeddings import Network

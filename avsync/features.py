@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import python_speech_features
 from numpy.typing import NDArray
 
 from avsync.boxes import Box
@@ -110,5 +109,7 @@ def is_sounding(mfcc: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _mfcc(samples: Samples) -> NDArray[np.float64]:
+    import python_speech_features  # scipy comes with it: meanwhile other threads decode pictures
+
     features = python_speech_features.mfcc(samples, SAMPLE_RATE, numcep=COEFFICIENTS)
     return np.asarray(features)

@@ -141,11 +141,9 @@ def _open_fix(
     """Load the tools once, for a process that puts many files right on so many threads."""
     tools = _tools(options, silent)
     if tools:
-        import cv2
         import torch
 
         torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
         tools = replace(tools, notes=(*notes, *tools.notes))
     return partial(_try_fix, options=options, tools=tools)
 

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +80,18 @@ class Onlooker:
             heard = Span(span.first_frame - lead, lead + span.frame_count + reach)
         before = self.frames
         words: list[str] = []
-        steps = mfcc(media.read_samples(self.info, words, heard))
-        tracks = [self._track(track, lead) for track in self._tracks(span)]
+        with ThreadPoolExecutor(1, "hear") as pool:  # while pictures are looked at
+            hearing = pool.submit(self._hear, heard, words)
+            tracks = [self._track(track, lead) for track in self._tracks(span)]
+            audio, sounding = hearing.result()
         self._note(words)
-        audio = embed_sound(steps, self.network())
         count = self.frames - before
-        return Seen(tracks, audio, is_sounding(steps), count, span.first_frame - lead)
+        return Seen(tracks, audio, sounding, count, span.first_frame - lead)
+
+    def _hear(self, span: Span, words: list[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Embedded sound, and whether something is heard."""
+        steps = mfcc(media.read_samples(self.info, words, span))
+        return embed_sound(steps, self.network()), is_sounding(steps)
 
     def _tracks(self, span: Span) -> list[TrackEmbeddings]:
         words: list[str] = []

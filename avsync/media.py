@@ -222,6 +222,7 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
         stream = (
             ffmpeg.builder()
             .input(ffmpeg.INPUT, **place)[str(video.index)]
+            .filter("setpts", "N")  # what is stamped before the place would be dropped
             .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
             .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(1))
         )

@@ -254,7 +254,7 @@ def widths_looked_at(finder: SizedFinder, count: int = 32) -> list[int]:
 
 
 def test_large_faces_are_looked_for_in_a_smaller_picture() -> None:
-    assert widths_looked_at(SizedFinder(200)) == [640, 320, 320, 320] * 2
+    assert widths_looked_at(SizedFinder(200), 64) == [640, *[320] * 7] * 2
     assert widths_looked_at(SizedFinder(60)) == [640] * 8
     assert widths_looked_at(SizedFinder(200, large_pixels=None)) == [640] * 8
 

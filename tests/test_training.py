@@ -17,7 +17,7 @@ from avsync.errors import DataError, WeightsError
 from avsync.features import WINDOW_SAMPLES
 from avsync.model import PERFECT_MATCH_CONFIG, SMALL_CONFIG, PerfectMatchStreams
 from avsync.training.accuracy import REACH, distances, is_right, score, smoothed
-from avsync.training.augment import augment_frames, augment_samples, plain_frames
+from avsync.training.augment import _lower_rate, augment_frames, augment_samples, plain_frames
 from avsync.training.batches import Batches
 from avsync.training.clips import Clip, split
 from avsync.training.train import TrainOptions, train
@@ -185,6 +185,17 @@ def test_augmentation_keeps_shape_type_and_time(tmp_path: Path, colour: bool) ->
         assert sound.shape == samples.shape and np.isfinite(sound).all()
         clean = np.abs(np.fft.rfft(samples.astype(float)))
         assert clean.argmax() == TONE_HERTZ * 3  # the tone is where it was
+
+
+def test_a_lower_rate_shows_the_frame_nearest_in_time() -> None:
+    clip = np.arange(48, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    late = []
+    for seed in range(50):
+        shown = _lower_rate(clip, np.random.default_rng(seed))[:, 0, 0].astype(int)
+        assert len(shown) == 48 and len(set(shown)) <= 20 / 25 * 48 + 1
+        late.append(np.arange(48) - shown)
+        assert np.abs(late[-1]).max() <= 25 / 8 / 2 + 1
+    assert abs(np.mean(late)) < 0.1  # neither early nor late
 
 
 def test_plain_frames_are_the_middle(tmp_path: Path) -> None:

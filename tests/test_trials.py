@@ -64,6 +64,24 @@ def test_a_moved_sound_is_found_where_it_was_moved(
     assert len(truths) > 10 and max(truths) > 300 and min(truths) < -300
 
 
+def test_a_clips_own_sound_under_another_is_its_own_still(made: Trials) -> None:
+    speech = made.clips[1].samples
+    for heard in trials.NOISY:
+        noisy = made._noised(1, heard)
+        assert len(noisy) == len(speech) and not np.array_equal(noisy, speech)
+        assert 0.3 < np.corrcoef(noisy, speech)[0, 1] < 0.99
+        trial = made.make(1, 100, 1, heard)
+        assert trial.is_right(trial.truth_ms) and not trial.is_right(trial.truth_ms + 60)
+
+
+def test_a_sweep_has_sounds_of_all_kinds(made: Trials) -> None:
+    heard = [trial.heard for _ in range(10) for trial in made.sweep((25, 50), (1, 3), 0.4)]
+    foreign = sum(kind not in trials.OWN for kind in heard) / len(heard)
+    noisy = sum(kind in trials.NOISY for kind in heard) / len(heard)
+    assert foreign == pytest.approx(0.4, abs=0.12)
+    assert noisy == pytest.approx(0.6 * trials.NOISY_SHARE, abs=0.1)
+
+
 @pytest.mark.parametrize("heard", ["stranger", "music", "silence"])
 def test_no_answer_is_right_for_a_foreign_sound(made: Trials, heard: trials.Heard) -> None:
     for number in range(4):
