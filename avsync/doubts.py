@@ -1,16 +1,14 @@
 """Stage 6b: why there is no answer, each with what is missing or what to try."""
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from avsync.confidence import Calibration
 from avsync.findings import Finding, Question
-from avsync.offset import STRETCH_FRAMES, Offset, find_offset
+from avsync.offset import Offset
 from avsync.segments import find_parts
-from avsync.speakers import FaceTrack, Seen, among, compare_in
-from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, STEPS_PER_SECOND, offset_in_words
+from avsync.speakers import Seen, seen_at_once
+from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
 
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
@@ -18,18 +16,19 @@ SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
 MIN_CONFIDENCE = 0.9  # of an answer; a wrong one is worse than none
 PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
-RIVAL_CONFIDENCE = 0.5  # of a face by itself, from which it contradicts another
-RIVAL_SECONDS = 2.0  # that faces must be seen at once
 
 
 def reasons(
     looks: Sequence[Seen],
     found: Finding | None,
+    alone: Mapping[int, Finding],
     speech_seconds: float,
-    calibration: Calibration,
     question: Question,
 ) -> tuple[str, ...]:
-    """Why there is no answer, each with what is missing or what to try; empty: there is one."""
+    """Why there is no answer, each with what is missing or what to try; empty: there is one.
+
+    `alone` is what each of several faces tells by itself.
+    """
     tracks = [track for seen in looks for track in seen.tracks]
     if not sum(seen.frame_count for seen in looks):
         return ("no picture could be decoded",)
@@ -53,7 +52,7 @@ def reasons(
         return (_doubt(found, speech_seconds, question),)
     if len(found.segments) > 1 or found.segments[0].drift_ms_per_minute:
         return ()
-    return tuple(_contradictions(looks, calibration, question))[:1]
+    return tuple(_contradictions(seen_at_once(looks), alone))[:1]
 
 
 def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:
@@ -80,37 +79,20 @@ def _is_plausible(offset: Offset) -> bool:
 
 
 def _contradictions(
-    looks: Sequence[Seen], calibration: Calibration, question: Question
+    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Finding]
 ) -> Iterator[str]:
-    """Faces that are seen at once and, each by itself, tell different offsets.
+    """Faces that are seen at once and, each by itself, would be answered with different offsets.
 
     Where several people are heard at once, each moved by another amount, no single offset is right.
     """
-    for seen in looks:
-        pairs = [p for p in combinations(seen.tracks, 2) if _are_seen_at_once(*p)]
-        for pair in pairs:
-            told = [_alone_ms(seen, track, calibration, question) for track in pair]
-            first, second = told
-            if first is not None and second is not None and abs(first - second) > FRAME_MS:
-                yield (
-                    "two faces contradict each other: by one "
-                    f"{offset_in_words(first)}, by the other {offset_in_words(second)}"
-                )
-
-
-def _are_seen_at_once(a: FaceTrack, b: FaceTrack) -> bool:
-    last = min(track.first_frame + len(track.boxes) for track in (a, b))
-    return last - max(a.first_frame, b.first_frame) >= RIVAL_SECONDS * FRAMES_PER_SECOND
-
-
-def _alone_ms(
-    seen: Seen, track: FaceTrack, calibration: Calibration, question: Question
-) -> float | None:
-    """The offset that one face tells, None where it is not to be believed at all."""
-    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
-    talk = among([compare_in(seen, track, max_shift, STRETCH_FRAMES)])
-    offset = find_offset(talk.stretches) if talk else None
-    if offset is None or offset.at_edge:
-        return None
-    is_believed = calibration.confidence(offset.evidence) >= RIVAL_CONFIDENCE
-    return offset.offset_ms if is_believed else None
+    believed = {
+        number: found.parts[0].offset.offset_ms
+        for number, found in alone.items()
+        if found.confidence >= MIN_CONFIDENCE
+    }
+    for a, b in pairs:
+        if a in believed and b in believed and abs(believed[a] - believed[b]) > FRAME_MS:
+            yield (
+                "two faces contradict each other: by one "
+                f"{offset_in_words(believed[a])}, by the other {offset_in_words(believed[b])}"
+            )

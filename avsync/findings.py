@@ -1,6 +1,6 @@
 """Stage 6a: the way in which the offset runs through a file: the one by which most is gained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from avsync.confidence import Calibration
 from avsync.offset import Offset, find_offset
 from avsync.report import Segment
 from avsync.segments import Part, film_speeds, find_parts, find_stretch, gain_of
-from avsync.speakers import Seen, Talk, listen, stretched
+from avsync.speakers import Seen, Talk, listen, listen_to, seen_at_once, stretched
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND, drift_ms_per_minute
 
 MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
@@ -65,13 +65,47 @@ def find(looks: Sequence[Seen], calibration: Calibration, question: Question) ->
     return max(ways, key=lambda way: way.gain)
 
 
+def find_alone(
+    looks: Sequence[Seen], calibration: Calibration, question: Question
+) -> dict[int, Finding]:
+    """What each face that is seen beside another tells by itself, by its number in all looks.
+
+    That one of several is sure is likelier than that a certain one is: the offsets of each count as
+    candidates.
+    """
+    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
+    faces = [(seen, track) for seen in looks for track in seen.tracks]
+    beside = sorted({number for pair in seen_at_once(looks) for number in pair})
+    alone = {}
+    for number in beside:
+        talk = listen_to(*faces[number], number, max_shift)
+        found = _constant(looks, talk, calibration, faces=len(beside)) if talk else None
+        if found and not found.parts[0].offset.at_edge:
+            alone[number] = found
+    return alone
+
+
+def surest(together: Finding | None, alone: Mapping[int, Finding], enough: float) -> Finding | None:
+    """What all faces tell together; where that is not sure enough, what one tells that is."""
+    if together is None or together.confidence >= enough or not alone:
+        return together
+    best = max(alone.values(), key=lambda found: found.confidence)
+    return best if best.confidence >= enough else together
+
+
 def _constant(
-    looks: Sequence[Seen], talk: Talk, calibration: Calibration, stretch: float = 1.0
+    looks: Sequence[Seen],
+    talk: Talk,
+    calibration: Calibration,
+    stretch: float = 1.0,
+    faces: int = 1,
 ) -> Finding | None:
-    """One offset all through, after the sound was stretched."""
+    """One offset all through, after the sound was stretched; of one of so many faces."""
     offset = find_offset(talk.stretches)
     if offset is None:
         return None
+    evidence = offset.evidence
+    offset = replace(offset, evidence=replace(evidence, shifts=faces * evidence.shifts))
     segment = _segment(0.0, _end_seconds(looks), offset, calibration)
     if stretch != 1.0:
         segment = replace(

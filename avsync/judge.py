@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from avsync.confidence import Calibration
-from avsync.doubts import reasons
-from avsync.findings import Finding, Question, find
+from avsync.doubts import MIN_CONFIDENCE, reasons
+from avsync.findings import Finding, Question, find, find_alone, surest
 from avsync.offset import upstream_scores
 from avsync.report import SyncReport, TrackSummary, UpstreamScores
 from avsync.speakers import FaceTrack, Seen
@@ -26,9 +26,10 @@ def judge(
 
     `looks` are one or more parts of the file, in time.
     """
-    found = find(looks, calibration, question)
+    alone = find_alone(looks, calibration, question)
+    found = surest(find(looks, calibration, question), alone, MIN_CONFIDENCE)
     speech_seconds = _speech_seconds(looks)
-    doubts = reasons(looks, found, speech_seconds, calibration, question)
+    doubts = reasons(looks, found, alone, speech_seconds, question)
     summaries = _summaries(looks, found)
     report = SyncReport(
         path,

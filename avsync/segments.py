@@ -31,6 +31,7 @@ FILM_STRETCHES = tuple(ratio for ratio in FILM_RATIOS.values() if abs(1 - ratio)
 GRID_SECONDS = 0.02  # what neighbouring slopes differ by at the ends of a file
 MIN_SECONDS = 8.0  # of compared picture; a line through less is no evidence
 MIN_RUNAWAY_SECONDS = 0.04  # over what was compared; less is no drift worth telling
+NEGLIGIBLE_SECONDS = 0.01  # over what was compared: so near to a film ratio, it is that ratio
 MIN_GAIN = 4.0  # standard errors by which the line must fit better than any constant
 MIN_DEEPER = 1.1  # times as deep a minimum
 JUMP_PRICE = 16.0  # what a step must gain, in units of the noise of one stretch
@@ -162,8 +163,9 @@ def find_stretch(looks: Sequence[Seen], max_offset_seconds: float) -> float:
         tables[ratio] = film
     lines = [(ratio, _best_line(table, width)) for ratio, table in tables.items()]
     ratio, line = max(lines, key=lambda pair: _depth(pair[1].curve))
-    stretch = ratio / (1 - line.slope)
     span = float(np.ptp(_middles(plain)))
+    is_film = ratio != 1.0 and abs(line.slope) * span < NEGLIGIBLE_SECONDS
+    stretch = ratio if is_film else ratio / (1 - line.slope)
     if abs(1 - 1 / stretch) * span < MIN_RUNAWAY_SECONDS:
         return 1.0
     deeper = _depth(line.curve) >= MIN_DEEPER * _depth(constant.curve)

@@ -8,6 +8,7 @@ decided before everything is added up. Listeners, posters and faces in the wings
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from avsync.offset import STRETCH_FRAMES, Stretches, compare
 from avsync.timebase import FRAMES_PER_SECOND, WINDOW_STEPS
 
+TOGETHER_SECONDS = 2.0  # that faces must be seen at once to be compared with each other
 REACH_SECONDS = 2.0  # to either side: a turn of talk, long enough to tell lips that fit
 MIN_WIDTH = 0.5  # share of the shifts that must be judged for a stretch to have a median
 MOST_CELLS = 2_000_000  # of a table: long files with a wide search get longer stretches
@@ -68,6 +70,27 @@ def listen(looks: Sequence[Seen], max_shift: int) -> Talk | None:
         for track in seen.tracks
     ]
     return among(tracks)
+
+
+def listen_to(seen: Seen, track: FaceTrack, number: int, max_shift: int) -> Talk | None:
+    """The same of one face, which is track `number` of all that are seen."""
+    talk = among([compare_in(seen, track, max_shift, STRETCH_FRAMES)])
+    return talk and replace(talk, who=np.full_like(talk.who, number))
+
+
+def seen_at_once(looks: Sequence[Seen]) -> list[tuple[int, int]]:
+    """Pairs of faces, by their numbers in all looks, that are seen together for some time."""
+    numbered = list(enumerate((seen, track) for seen in looks for track in seen.tracks))
+    return [
+        (a, b)
+        for (a, (seen, one)), (b, (also, other)) in combinations(numbered, 2)
+        if seen is also and _frames_shared(one, other) >= TOGETHER_SECONDS * FRAMES_PER_SECOND
+    ]
+
+
+def _frames_shared(a: FaceTrack, b: FaceTrack) -> int:
+    last = min(track.first_frame + len(track.boxes) for track in (a, b))
+    return last - max(a.first_frame, b.first_frame)
 
 
 def compare_in(seen: Seen, track: FaceTrack, max_shift: int, frames_each: int) -> Stretches:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from avsync import media
 from avsync.ffmpeg import find_ffmpeg
 from avsync.timebase import SAMPLE_RATE
+from avsync.training.noises import amid
 from avsync.training.noises import music as made_music
 
 GOOD = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-pix_fmt", "yuv420p")
@@ -93,19 +94,38 @@ def degrade(clip: Clip, kind: str, moved_ms: int, rng: np.random.Generator, outp
     video = how.video.format(x=x, y=y, w=w, h=h)
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
     inputs = ["-i", str(clip.path)]
-    sound = f"[0:a:0]{KEPT},{how.audio}"
+    sound = f"[0:a:0]{KEPT},{how.audio},{delayed(moved_ms)}"
     if how.music:
-        inputs += ["-stream_loop", "-1", "-i", str(music(output, rng))]
-        sound = (
-            f"[0:a:0]{KEPT},aresample=16000,aformat=channel_layouts=mono,loudnorm=I=-20[s];"
-            f"[1:a]loudnorm=I=-20[m];[s][m]amix=inputs=2:duration=first"
-        )
-    graph = f"[0:v:0]{video},{even}[v];{sound},{delayed(moved_ms)}[a]"
+        speech = moved(heard(clip, output), moved_ms)
+        tune = made_music(len(speech), rng)
+        inputs += ["-i", str(write_wave(output.with_suffix(".wav"), amid(speech, tune, 0.0) / 2))]
+        sound = "[1:a]anull"
     run(
-        *inputs, "-filter_complex", graph, "-map", "[v]", "-map", "[a]",
+        *inputs, "-filter_complex", f"[0:v:0]{video},{even}[v];{sound}[a]",
+        "-map", "[v]", "-map", "[a]",
         "-t", SECONDS, "-fps_mode", "passthrough", *how.encoding, *how.sound, output,
     )  # fmt: skip
     return output
+
+
+def heard(clip: Clip, output: Path) -> NDArray[np.float64]:
+    """Sound as in the copies, from where the picture begins; passes through a file beside one."""
+    path = output.with_suffix(".heard.wav")
+    run(
+        "-i", clip.path, "-map", "0:a:0", "-af", f"{KEPT},aresample={SAMPLE_RATE}", "-ac", "1", path
+    )
+    with wave.open(str(path), "rb") as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return samples.astype(np.float64)
+
+
+def moved(samples: NDArray[np.float64], moved_ms: int) -> NDArray[np.float64]:
+    """Delayed by so much, or cut where that is negative.
+
+    By hand and not by ffmpeg, whose loudnorm and amix put sound out by up to 100 ms.
+    """
+    count = moved_ms * SAMPLE_RATE // 1000
+    return np.pad(samples, (count, 0)) if count >= 0 else samples[-count:]
 
 
 def delayed(moved_ms: int) -> str:
@@ -128,15 +148,18 @@ def mix_scene(
     half = f"fps=25,scale={SIDE}:{SIDE}:force_original_aspect_ratio=decrease,"
     half += f"pad={SIDE}:{SIDE}:(ow-iw)/2:(oh-ih)/2,setsar=1"
     still = ",loop=loop=-1:size=1:start=0" if kind == "beside a picture" else ""
-    mono = f"{KEPT},aresample=16000,aformat=channel_layouts=mono"
-    graph = f"[0:v:0]{half}[l];[1:v:0]{half}{still}[r];[l][r]hstack=shortest=1[v];"
-    graph += f"[0:a:0]{mono},{delayed(moves_ms[0])}"
+    graph = f"[0:v:0]{half}[l];[1:v:0]{half}{still}[r];[l][r]hstack=shortest=1[v]"
+    left, right = (
+        moved(heard(one, output), ms) for one, ms in zip((clip, other), moves_ms, strict=True)
+    )
+    both = left
     if kind == "two talk at once":
-        graph += f",loudnorm=I=-20[s];[1:a:0]{mono},{delayed(moves_ms[1])},loudnorm=I=-20[t];"
-        graph += "[s][t]amix=inputs=2"
+        count = min(len(left), len(right))
+        both = amid(left[:count], right[:count], 0.0) / 2
     run(
-        "-i", clip.path, "-i", other.path, "-filter_complex", f"{graph}[a]",
-        "-map", "[v]", "-map", "[a]", "-t", seconds, *GOOD, *PLAIN, output,
+        "-i", clip.path, "-i", other.path, "-i", write_wave(output.with_suffix(".wav"), both),
+        "-filter_complex", graph, "-map", "[v]", "-map", "2:a",
+        "-t", seconds, *GOOD, *PLAIN, output,
     )  # fmt: skip
     return output
 
@@ -172,26 +195,20 @@ def move_pieces(
     for (start, moved_ms), end in zip(moves, [*(m[0] for m in moves[1:]), np.inf], strict=True):
         inside = slice(round(start * SAMPLE_RATE), int(min(end * SAMPLE_RATE, len(source))))
         source[inside] -= moved_ms * SAMPLE_RATE / 1000
-    moved = np.interp(source, np.arange(len(samples)), samples, left=0, right=0)
-    sound = write_wave(output.with_suffix(".wav"), moved.astype(np.int16))
+    shifted = np.interp(source, np.arange(len(samples)), samples, left=0, right=0)
+    sound = write_wave(output.with_suffix(".wav"), shifted)
     run("-i", base, "-i", sound, "-map", "0:v:0", "-map", "1:a:0", "-c", "copy", output)
     return output
 
 
-def write_wave(path: Path, samples: NDArray[np.int16]) -> Path:
+def write_wave(path: Path, samples: NDArray[np.float64]) -> Path:
     """Mono sound at 16 kHz."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes(samples.tobytes())
+        file.writeframes(np.clip(samples, -32768, 32767).astype(np.int16).tobytes())
     return path
-
-
-def music(output: Path, rng: np.random.Generator) -> Path:
-    """Half a minute of a new tune, beside an output."""
-    samples = 8000 * made_music(30 * SAMPLE_RATE, rng)
-    return write_wave(output.with_suffix(".music.wav"), samples.astype(np.int16))
 
 
 def run(*arguments: object) -> None:
