@@ -111,6 +111,13 @@ def test_a_line_is_found(stretch: float) -> None:
     assert find_stretch([film], 1.0) == pytest.approx(stretch, abs=0.02 / 90)
 
 
+@pytest.mark.parametrize("stretch", [24 / 25, 25 / 24])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_cannot_be_told_from_a_film_ratio_is_that_ratio(stretch: float, seed: int) -> None:
+    film = stretched(made(20, match=0.35, seed=seed), 1 / stretch)
+    assert find_stretch([film], 1.0) == stretch
+
+
 def test_too_short_for_a_line() -> None:
     assert find_stretch([stretched(made(6), 25 / 24)], 1.0) == 1.0
 

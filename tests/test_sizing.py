@@ -95,6 +95,25 @@ def test_there_is_no_still_after_the_end(film: media.MediaInfo) -> None:
     assert beyond is None or beyond.shape == (360, 640, 3)  # some readers stay at the last
 
 
+def test_a_still_is_the_key_frame_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the last key frame, where nothing later could be shown instead."""
+    path = tmp_path / "film.mp4"
+    pictures = [np.full((72, 128, 3), 10 + 4 * (k // 3), np.uint8) for k in range(150)]
+    write_media(path, pictures, (128, 72), 25, np.zeros(6 * 16_000, np.int16), (*AAC, "-g", "75"))
+    film, started = media.probe(path), []
+    read_chunks = media.ffmpeg.read_chunks
+    monkeypatch.setattr(
+        media.ffmpeg, "read_chunks", lambda *args: started.append(1) or read_chunks(*args)
+    )
+    for seconds, first in ((1.0, 0), (2.5, 0), (4.0, 75), (5.5, 75)):
+        still = media.read_still(film, seconds, 640)
+        assert still is not None
+        assert float(still.mean()) == pytest.approx(10 + 4 * (first // 3), abs=3)
+    assert len(started) == 4  # one each: no second try
+
+
 def test_frames_of_half_the_size_are_the_same_pictures(tmp_path: Path) -> None:
     path = tmp_path / "face.mp4"
     write_talking_face(path, seconds=0.4, size=(1280, 720))
