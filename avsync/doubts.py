@@ -6,8 +6,8 @@ import numpy as np
 
 from avsync.findings import Finding, Question
 from avsync.offset import Offset
-from avsync.segments import find_parts
 from avsync.speakers import Seen, seen_at_once
+from avsync.steps import find_parts
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
 
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told

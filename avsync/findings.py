@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avsync.confidence import Calibration
+from avsync.drift import film_speeds, find_stretch
 from avsync.offset import Offset, find_offset
 from avsync.report import Segment
-from avsync.segments import Part, film_speeds, find_parts, find_stretch, gain_of
 from avsync.speakers import Seen, Talk, listen, listen_to, seen_at_once, stretched
+from avsync.steps import Part, find_parts, gain_of
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND, drift_ms_per_minute
 
 MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step

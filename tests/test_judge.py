@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from avsync.confidence import Calibration
 from avsync.judge import Question, judge
 from avsync.report import SyncReport
-from avsync.segments import MIN_STEP_MS
 from avsync.speakers import FaceTrack, Seen, stretched
+from avsync.steps import MIN_STEP_MS
 from avsync.timebase import drift_ms_per_minute
 
 SIZE = 32

@@ -1,21 +1,18 @@
-"""Stage 5c: how the offset runs through a file: constant, a line, or steps (numpy only).
+"""Stage 5d: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
 
-Steps (an edit moved the sound) are found by the path through stretches and offsets that gains most,
-where each jump has a price; every part must then stand on evidence of its own. A line (drift) is
-found by moving each stretch's distances along it before they are added up. Films that were sped up
-or slowed down between 24, 23.976 and 25 fps run away by 40 ms a second, too fast for that: the
-sound is stretched first, and the line is looked for in what is left.
+A line is found by moving each stretch's distances along it before they are added up. Films that
+were sped up or slowed down between 24, 23.976 and 25 fps run away by 40 ms a second, too fast for
+that: the sound is stretched first, and the line is looked for in what is left.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.offset import Curve, Offset, Stretches, find_offset, mean_curve, vertex
-from avsync.speakers import Seen, Talk, listen, stretched
+from avsync.offset import Curve, Stretches, mean_curve, vertex
+from avsync.speakers import Seen, listen, stretched
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
 
 FINE_SLOPE = 2e-3  # seconds per second, to either side: clocks that run off, 1000/1001
@@ -34,17 +31,6 @@ MIN_RUNAWAY_SECONDS = 0.04  # over what was compared; less is no drift worth tel
 NEGLIGIBLE_SECONDS = 0.01  # over what was compared: so near to a film ratio, it is that ratio
 MIN_GAIN = 4.0  # standard errors by which the line must fit better than any constant
 MIN_DEEPER = 1.1  # times as deep a minimum
-JUMP_PRICE = 16.0  # what a step must gain, in units of the noise of one stretch
-MIN_PART_SECONDS = 4.0  # of compared picture; less cannot stand on its own
-MIN_STEP_MS = 60.0  # neighbouring parts that differ by less are one
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Stretches with one offset of their own."""
-
-    rows: slice  # of the table
-    offset: Offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,96 +41,6 @@ class _Line:
     curve: Curve
     sums: NDArray[np.float32]  # (K,) at the best offset
     counts: NDArray[np.float32]
-
-
-def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
-    """The parts of a file between the steps of its offset; none: no step.
-
-    Parts that are not sure on their own do not count; their time goes to their neighbours.
-    """
-    table = talk.stretches
-    runs = [_part(table, rows) for rows in _path(_gains(talk))]
-    parts = [p for p in runs if p and _seconds(table, p.rows) >= MIN_PART_SECONDS]
-    parts = [p for p in parts if not p.offset.at_edge and is_sure(p.offset)]
-    distinct: list[Part] = []
-    for part in parts:
-        if distinct and abs(part.offset.offset_ms - distinct[-1].offset.offset_ms) < MIN_STEP_MS:
-            joined = _part(table, slice(distinct.pop().rows.start, part.rows.stop))
-            assert joined
-            part = joined
-        distinct.append(part)
-    if len(distinct) < 2:
-        return []
-    parts = _divided(talk, distinct)
-    gains = _gains(talk)
-    proven = all(_prefers(gains, a, b) and _prefers(gains, b, a) for a, b in pairwise(parts))
-    return parts if proven else []
-
-
-def gain_of(talk: Talk, parts: Sequence[Part]) -> float:
-    """What parts gain over no offset at all, less the price of the steps between them."""
-    gains = _gains(talk)
-    total = sum(float(gains[part.rows, part.offset.best].sum()) for part in parts)
-    return total - JUMP_PRICE * (len(parts) - 1)
-
-
-def _part(table: Stretches, rows: slice) -> Part | None:
-    offset = find_offset(table.part(rows))
-    return None if offset is None else Part(rows, offset)
-
-
-def _seconds(table: Stretches, rows: slice) -> float:
-    return float(table.windows[rows].sum()) / FRAMES_PER_SECOND
-
-
-def _gains(talk: Talk) -> NDArray[np.float32]:
-    """(K, shifts) by how much each offset fits each stretch, in units of the noise."""
-    table = talk.stretches
-    gains = talk.level * table.counts - table.sums
-    judged = table.counts > 0
-    noise = 1.4826 * float(np.median(np.abs(gains[judged]))) if judged.any() else 1.0
-    return np.asarray(gains / (noise + 1e-9), np.float32)
-
-
-def _path(gains: NDArray[np.float32]) -> list[slice]:
-    """Runs of one shift on the path that gains most; each jump costs its price (Viterbi)."""
-    total = np.zeros(gains.shape[1], np.float32)
-    came_from = np.zeros(gains.shape, np.int32)
-    stay = np.arange(gains.shape[1])
-    for row, gain in enumerate(gains):
-        leader = int(np.argmax(total))
-        jumps = total[leader] - JUMP_PRICE > total
-        came_from[row] = np.where(jumps, leader, stay)
-        total = np.where(jumps, total[leader] - JUMP_PRICE, total) + gain
-    shift = int(np.argmax(total))
-    borders = [len(gains)]
-    for row in range(len(gains) - 1, 0, -1):
-        if came_from[row, shift] != shift:
-            borders.append(row)
-            shift = int(came_from[row, shift])
-    borders = [0, *reversed(borders)]
-    return [slice(first, last) for first, last in pairwise(borders)]
-
-
-def _divided(talk: Talk, parts: Sequence[Part]) -> list[Part]:
-    """The parts again, with borders where one offset fits until then and the next from then on."""
-    gains = _gains(talk)
-    borders = [0]
-    for before, after in pairwise(parts):
-        rows = slice(before.rows.start, after.rows.stop)
-        better = gains[rows, before.offset.best] - gains[rows, after.offset.best]
-        borders.append(rows.start + int(np.argmax(np.cumsum(better))) + 1)
-    borders.append(len(gains))
-    found = [_part(talk.stretches, slice(*border)) for border in pairwise(borders)]
-    return [part for part in found if part]
-
-
-def _prefers(gains: NDArray[np.float32], own: Part, other: Part) -> bool:
-    """Whether a part fits its own offset clearly better than its neighbour's."""
-    gained = gains[own.rows, own.offset.best] - gains[own.rows, other.offset.best]
-    if len(gained) < 3:
-        return False
-    return bool(gained.mean() >= MIN_GAIN * gained.std(ddof=1) / np.sqrt(len(gained)))
 
 
 def find_stretch(looks: Sequence[Seen], max_offset_seconds: float) -> float:
