@@ -1,5 +1,6 @@
 """`python -m avsync`, and the entry point of the `avsync` command."""
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ def main() -> None:
         app(prog_name="avsync")
     except KeyboardInterrupt:  # before the command has begun
         sys.exit(128 + signal.SIGINT)
+    finally:
+        gc.freeze()  # else Python goes through all of torch's objects, several times, as it ends
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 DEVICES = ("auto", "cpu", "cuda")
-LOADING_TURN_SECONDS = 2e-4  # of Python's 5 ms; decoding a frame takes several turns
+LOADING_TURN_SECONDS = 1e-3  # of Python's 5 ms; decoding a frame takes several turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def open_tools(
 
     import cv2
 
-    from avsync import weights
+    from avsync import ffmpeg, weights
     from avsync.detectors import open_finder
     from avsync.looking import geometry_of
     from avsync.resources import cores
@@ -204,8 +205,10 @@ def open_tools(
         raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
     geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
-    # Half of them for finding faces: the others decode and embed. OpenCV's would wait busily.
+    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
+    # others' way, and OpenCV's wait busily.
     cv2.setNumThreads(max(1, threads // 2))
+    ffmpeg.use_threads(max(1, threads // 2))
     loader = ThreadPoolExecutor(1, "load")
     loading = loader.submit(_load, options, threads)
     loader.shutdown(wait=False)
@@ -215,13 +218,16 @@ def open_tools(
 
 
 def _load(options: DetectOptions, threads: int) -> Loaded:
-    """Meanwhile other threads look at the file: they get their turn soon."""
-    interval = sys.getswitchinterval()
+    """Importing torch makes no garbage to speak of; other threads, who look at the file, go on."""
+    interval, collects = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(LOADING_TURN_SECONDS)
+    gc.disable()
     try:
         return _load_now(options, threads)
     finally:
         sys.setswitchinterval(interval)
+        if collects:
+            gc.enable()
 
 
 def _load_now(options: DetectOptions, threads: int) -> Loaded:

@@ -62,8 +62,8 @@ class _Track:
         times = np.array([self.times[i] - index for i in near], float)
         values = np.array([self._median(i) for i in near])
         weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)
-        mean_time = np.average(times, weights=weights)
-        mean = np.average(values, axis=0, weights=weights)
+        weights /= weights.sum()
+        mean_time, mean = float(weights @ times), weights @ values
         spread = np.sum(weights * (times - mean_time) ** 2)
         if len(near) < 3 or spread == 0:
             return Box(*mean)

@@ -8,17 +8,23 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from threading import Thread
 from typing import IO, Any
 
 from avsync.errors import MediaError, ToolMissingError
 
+if sys.platform == "linux":
+    import fcntl
+
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
 NO_STAMP = b"-9223372036854775808"  # in place of a time of showing; that of decoding is near it
+PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
 _threads: list[str] = []  # options that say how many; empty: as many as there are cores
@@ -130,6 +136,7 @@ def read_chunks(
         stderr=subprocess.PIPE,
     )
     assert process.stdout and process.stderr
+    _widen(process.stdout)
     tail: deque[str] = deque(maxlen=LAST_WORDS)
     listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
     listener.start()
@@ -150,6 +157,13 @@ def read_chunks(
         raise MediaError(f"{os.fspath(path)}: ffmpeg cannot decode it: {last_words(tail)}")
     if tail and warnings is not None:
         warnings.append(f"damaged in part: {last_words(tail)}")
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a frame fit into a pipe: of Linux's usual 64 KB it takes ten turns to read one."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # somebody has too many of them
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def write_file(

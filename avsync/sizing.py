@@ -6,6 +6,7 @@ are still cut from at least as many pixels as they have.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from avsync.detectors import FaceFinder
 from avsync.faces import SMALL_SIDE, find_faces
@@ -34,8 +35,10 @@ def side_needed(info: MediaInfo, finder: FaceFinder, geometry: CropGeometry) -> 
 def _faces(info: MediaInfo, finder: FaceFinder, seconds: float) -> Iterator[float]:
     """Larger sides of the faces in some stills, in larger sides of the picture."""
     count = min(MOST_STILLS, max(FEWEST_STILLS, round(seconds / SECONDS_PER_STILL)))
-    for k in range(count):
-        picture = read_still(info, seconds * (k + 0.5) / count, SMALL_SIDE)
+    places = [seconds * (k + 0.5) / count for k in range(count)]
+    with ThreadPoolExecutor(FEWEST_STILLS, "still") as pool:
+        stills = list(pool.map(lambda place: read_still(info, place, SMALL_SIDE), places))
+    for picture in stills:
         if picture is None:
             continue
         sides = [max(box.width, box.height) for box in find_faces(picture, finder, SMALL_SIDE)]
