@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from avsync.boxes import Box
 from avsync.detectors import FaceFinder
+from avsync.pictures import FULL_RANGE, Frame, bgr_of, brightness_of, is_planes, size_of
 
 FIND_EVERY = 4  # frames
 SMOOTHING = 12  # frames to either side
@@ -35,7 +36,7 @@ class FacesInFrame:
     """One frame and the smoothed canonical boxes of the tracks that pass through it."""
 
     index: int
-    frame: NDArray[np.uint8]  # (height, width, 3) BGR
+    frame: Frame
     boxes: dict[int, Box]  # by track number
 
 
@@ -62,8 +63,8 @@ class _Track:
         times = np.array([self.times[i] - index for i in near], float)
         values = np.array([self._median(i) for i in near])
         weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)
-        weights /= weights.sum()
-        mean_time, mean = float(weights @ times), weights @ values
+        mean_time = np.average(times, weights=weights)
+        mean = np.average(values, axis=0, weights=weights)
         spread = np.sum(weights * (times - mean_time) ** 2)
         if len(near) < 3 or spread == 0:
             return Box(*mean)
@@ -82,9 +83,9 @@ class _Track:
         return np.array([last.x, last.y, last.width, last.height])
 
 
-def follow_faces(frames: Iterable[NDArray[np.uint8]], finder: FaceFinder) -> Iterator[FacesInFrame]:
+def follow_faces(frames: Iterable[Frame], finder: FaceFinder) -> Iterator[FacesInFrame]:
     """Pass frames through, each with the faces in it; about a second behind."""
-    waiting: deque[tuple[int, NDArray[np.uint8]]] = deque()
+    waiting: deque[tuple[int, Frame]] = deque()
     tracks: list[_Track] = []
     shots, looks = _ShotChanges(), _Looks(finder)
     count = shot_start = number = 0
@@ -107,7 +108,7 @@ def follow_faces(frames: Iterable[NDArray[np.uint8]], finder: FaceFinder) -> Ite
         yield _faces_in(index, frame, tracks)
 
 
-def cropped_faces(frames: Iterable[NDArray[np.uint8]], box: Box | None) -> Iterator[FacesInFrame]:
+def cropped_faces(frames: Iterable[Frame], box: Box | None) -> Iterator[FacesInFrame]:
     """Frames that are face crops already: one track, the same box all through."""
     for index, frame in enumerate(frames):
         yield FacesInFrame(index, frame, {0: box} if box else {})
@@ -125,7 +126,7 @@ class _Looks:
         """What is seen now has nothing to do with what was seen before."""
         self._halves_left = 0
 
-    def at(self, frame: NDArray[np.uint8]) -> list[Box]:
+    def at(self, frame: Frame) -> list[Box]:
         """Canonical boxes in full-size pixels, the largest first."""
         if self._halves_left:
             self._halves_left -= 1
@@ -133,7 +134,7 @@ class _Looks:
             if len(boxes) >= self._known:
                 return boxes
         boxes = find_faces(frame, self._finder, SMALL_SIDE)
-        large, side = self._finder.large_pixels, max(frame.shape[:2])
+        large, side = self._finder.large_pixels, max(size_of(frame))
         if boxes and large is not None and side > SMALL_SIDE // 2:
             shown = min(1.0, SMALL_SIDE / side)
             smallest = shown * min(max(box.width, box.height) for box in boxes)
@@ -142,13 +143,13 @@ class _Looks:
         return boxes
 
 
-def find_faces(frame: NDArray[np.uint8], finder: FaceFinder, side: int) -> list[Box]:
+def find_faces(frame: Frame, finder: FaceFinder, side: int) -> list[Box]:
     """Canonical boxes in full-size pixels, found in a copy of at most `side`, the largest first."""
-    scale = min(1.0, side / max(frame.shape[:2]))
-    small = frame
+    small = bgr_of(frame)
+    scale = min(1.0, side / max(size_of(frame)))
     if scale < 1:
         small = np.asarray(
-            cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+            cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
     boxes = [box.scaled(1 / scale) for box in finder.find(small)]
     return sorted(boxes, key=lambda b: -b.width * b.height)[:MAX_FACES]
@@ -187,7 +188,7 @@ def _link(
     return number
 
 
-def _faces_in(index: int, frame: NDArray[np.uint8], tracks: list[_Track]) -> FacesInFrame:
+def _faces_in(index: int, frame: Frame, tracks: list[_Track]) -> FacesInFrame:
     boxes = {track.number: track.box_at(index) for track in tracks if track.covers(index)}
     return FacesInFrame(index, frame, boxes)
 
@@ -199,11 +200,8 @@ class _ShotChanges:
         self._last: NDArray[np.float32] | None = None
         self._usual: deque[float] = deque(maxlen=FIND_EVERY * 3)
 
-    def is_cut(self, frame: NDArray[np.uint8]) -> bool:
-        width, height = CUT_PICTURE
-        skip = max(1, min(frame.shape[0] // height, frame.shape[1] // width) // 2)
-        small = cv2.resize(frame[::skip, ::skip], CUT_PICTURE, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    def is_cut(self, frame: Frame) -> bool:
+        grey = _small_grey(frame)
         last, self._last = self._last, grey
         if last is None:
             return False
@@ -214,3 +212,14 @@ class _ShotChanges:
             return True
         self._usual.append(change)
         return False
+
+
+def _small_grey(frame: Frame) -> NDArray[np.float32]:
+    """A frame in `CUT_PICTURE`, 0 to 255: means of some of its pixels are enough."""
+    picture = brightness_of(frame) if is_planes(frame) else frame
+    width, height = CUT_PICTURE
+    skip = max(1, min(picture.shape[0] // height, picture.shape[1] // width) // 2)
+    small = cv2.resize(picture[::skip, ::skip], CUT_PICTURE, interpolation=cv2.INTER_AREA)
+    if is_planes(frame):
+        return np.asarray(FULL_RANGE * (small.astype(np.float32) - 16), np.float32)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.boxes import Box
+from avsync.pictures import Frame, bgr_of, brightness_of, is_planes
 from avsync.timebase import HOP_SAMPLES, SAMPLE_RATE
 
 Samples = NDArray[np.int16] | NDArray[np.float64]  # on the scale of 16-bit sound
@@ -49,8 +50,13 @@ def box_of_cropped(height: int, width: int) -> Box:
     return Box(width / 2, height / 2 - SYNCNET_GEOMETRY.dy * side, side, side)
 
 
-def crop(frame: NDArray[np.uint8], box: Box, geometry: CropGeometry) -> NDArray[np.uint8]:
-    """Cut a face out of a (height, width, 3) BGR frame, with sub-pixel accuracy."""
+def crop(frame: Frame, box: Box, geometry: CropGeometry) -> NDArray[np.uint8]:
+    """Cut a face out of a frame, with sub-pixel accuracy.
+
+    Grey crops of planes are their brightness as it is: contrast is evened out by the network.
+    """
+    if is_planes(frame):
+        frame = bgr_of(frame) if geometry.colour else brightness_of(frame)
     reference = max(box.width, box.height)
     side = geometry.side * reference
     scale = geometry.pixels / side
@@ -69,7 +75,8 @@ def crop(frame: NDArray[np.uint8], box: Box, geometry: CropGeometry) -> NDArray[
     )
     if times > 1:
         cut = cv2.resize(cut, (geometry.pixels, geometry.pixels), interpolation=cv2.INTER_AREA)
-    return np.asarray(cut if geometry.colour else cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY), np.uint8)
+    is_done = geometry.colour or cut.ndim == 2
+    return np.asarray(cut if is_done else cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from avsync.errors import WeightsError
 from avsync.faces import cropped_faces, follow_faces
 from avsync.features import SYNCNET_GEOMETRY, CropGeometry, box_of_cropped, is_sounding, mfcc
 from avsync.media import MediaInfo, Span
+from avsync.pictures import Frame
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
 from avsync.timebase import FRAMES_PER_SECOND
@@ -95,7 +96,8 @@ class Onlooker:
 
     def _tracks(self, span: Span) -> list[TrackEmbeddings]:
         words: list[str] = []
-        frames = self._counted(media.read_frames(self.info, words, self.side, span))
+        colour = self.geometry.colour
+        frames = self._counted(media.read_frames(self.info, words, self.side, span, colour))
         if self.finder:
             faces = follow_faces(frames, self.finder)
         else:
@@ -112,7 +114,7 @@ class Onlooker:
         scale = video.width / media.decoded_size(video, self.side)[0]
         return FaceTrack(track.first_frame + lead, track.boxes * scale, track.video)
 
-    def _counted(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Passes frames through, and tells how far the film has run."""
         for frame in frames:
             self.frames += 1

@@ -4,6 +4,7 @@ Time zero of both is the start of the container, so a stream that starts late is
 Dropping start times would make a file that was mended by shifting a stream measure as unmended.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from avsync import banner, ffmpeg
 from avsync.banner import AudioStream, VideoStream
 from avsync.errors import MediaError
+from avsync.pictures import Frame
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
@@ -133,26 +135,32 @@ def read_frames(
     warnings: list[str] | None = None,
     max_side: int = MAX_SIDE,
     span: Span = WHOLE,
-) -> Iterator[NDArray[np.uint8]]:
+    colour: bool = True,
+) -> Iterator[Frame]:
     """Frames at 25 fps from the start of a span on, each (height, width, 3), BGR, 0..255.
 
+    Where `colour` does not matter, they are planes (see `avsync.pictures`) if their sides are even.
     Frame n of a file is the source frame nearest to n * 40 ms. At most `max_side` pixels a side.
     Raises MediaError where nothing can be decoded.
     """
     video, _ = info.require_both()
     width, height = decoded_size(video, max_side)
+    shape: tuple[int, ...] = (height, width, 3)
+    pixels = "bgr24"
+    if not colour and width % 2 == height % 2 == 0:
+        shape, pixels = (height * 3 // 2, width), "yuv420p"
     source = _opened(info, video.index, span)
     start = info.start_seconds + span.start_seconds
     stream = (
         source.filter("setpts", NEAREST_FRAME)
         .filter("fps", FRAMES_PER_SECOND, start_time=f"{start:.6f}")
         .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
-        .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(span.frame_count))
+        .output("pipe:", format="rawvideo", pix_fmt=pixels, **_at_most(span.frame_count))
     )
-    frame_bytes = width * height * 3
+    frame_bytes = math.prod(shape)
     for chunk in ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings):
         if len(chunk) == frame_bytes:
-            yield np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+            yield np.frombuffer(chunk, np.uint8).reshape(shape)
 
 
 def read_samples(

@@ -61,10 +61,11 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
         info = media.probe(video)
         stream, _ = info.require_both()
         side = side_needed(info, finder, tools.geometry)
+    colour = tools.geometry.colour
     with clock.stage("decode"):
-        for _ in media.read_frames(info, max_side=side):
+        for _ in media.read_frames(info, max_side=side, colour=colour):
             pass  # keeping them would cost more than decoding
-    frames = list(media.read_frames(info, max_side=side))
+    frames = list(media.read_frames(info, max_side=side, colour=colour))
     with clock.stage("faces"):
         seen = list(follow_faces(frames, finder))
     with clock.stage("crops"):

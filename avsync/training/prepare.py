@@ -236,7 +236,8 @@ def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
     first: dict[int, int] = {}
     area: Counter[int] = Counter()
     scale = video.height / media.decoded_size(video)[1]
-    for seen in follow_faces(media.read_frames(info), open_finder()):
+    frames = media.read_frames(info, colour=geometry.colour)
+    for seen in follow_faces(frames, open_finder()):
         for number, box in seen.boxes.items():
             first.setdefault(number, seen.index)
             crops[number].append(crop(seen.frame, box, geometry))

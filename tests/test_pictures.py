@@ -1,0 +1,75 @@
+"""Planes of a frame show what BGR shows."""
+
+import cv2
+import numpy as np
+import pytest
+from talking_face import write_talking_face
+
+from avsync import media
+from avsync.boxes import Box
+from avsync.faces import follow_faces
+from avsync.features import CropGeometry, crop
+from avsync.pictures import bgr_of, brightness_of, is_planes, size_of
+
+SIZE = (320, 180)
+GREY = CropGeometry(side=1.0, dy=0.0, pixels=88, colour=False)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> media.MediaInfo:
+    path = tmp_path_factory.mktemp("pictures") / "face.mp4"
+    write_talking_face(path, seconds=1, size=SIZE)
+    return media.probe(path)
+
+
+def test_planes_show_the_same_picture(film: media.MediaInfo) -> None:
+    pairs = zip(media.read_frames(film), media.read_frames(film, colour=False), strict=True)
+    for bgr, planes in pairs:
+        assert is_planes(planes) and not is_planes(bgr)
+        assert size_of(planes) == size_of(bgr) == SIZE
+        assert bgr_of(bgr) is bgr
+        assert np.abs(bgr_of(planes).astype(int) - bgr).mean() < 3
+        grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+        assert np.corrcoef(brightness_of(planes).ravel(), grey.ravel())[0, 1] > 0.998
+
+
+def test_crops_of_planes_differ_in_contrast_alone(film: media.MediaInfo) -> None:
+    """By gain and bias, which the network evens out."""
+    box = Box(160.3, 90.2, 70, 90)
+    for bgr, planes in zip(
+        media.read_frames(film), media.read_frames(film, colour=False), strict=True
+    ):
+        one, other = crop(bgr, box, GREY), crop(planes, box, GREY)
+        assert one.shape == other.shape == GREY.shape
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.998
+        coloured = CropGeometry(side=1.0, dy=0.0, pixels=88, colour=True)
+        assert crop(planes, box, coloured).shape == coloured.shape
+
+
+def test_odd_sides_have_no_planes(film: media.MediaInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "decoded_size", lambda *_: (121, 91))
+    frames = list(media.read_frames(film, colour=False))
+    assert len(frames) == 25 and {frame.shape for frame in frames} == {(91, 121, 3)}
+
+
+class Nobody:
+    """Finds no faces."""
+
+    name = "nobody"
+    large_pixels = None
+
+    def find(self, picture: np.ndarray) -> list[Box]:
+        assert picture.ndim == 3
+        return []
+
+
+def test_cuts_are_seen_in_planes() -> None:
+    """A dark shot and a bright one; the finder looks anew at once."""
+    looks = []
+    finder = Nobody()
+    finder.find = lambda picture: looks.append(int(picture.mean())) or []  # type: ignore[method-assign]
+    dark, bright = (np.full((270, 320), level, np.uint8) for level in (60, 180))
+    for planes in (dark, bright):
+        planes[180:] = 128
+    assert len(list(follow_faces([dark] * 6 + [bright] * 6, finder))) == 12
+    assert [level > 128 for level in looks] == [False, False, True, True]
