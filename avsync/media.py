@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from avsync import banner, ffmpeg
 from avsync.banner import AudioStream, VideoStream
 from avsync.errors import MediaError
-from avsync.pictures import Frame
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+
+if TYPE_CHECKING:  # --help needs no OpenCV
+    from avsync.pictures import Frame
 
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
@@ -136,7 +138,7 @@ def read_frames(
     max_side: int = MAX_SIDE,
     span: Span = WHOLE,
     colour: bool = True,
-) -> Iterator[Frame]:
+) -> "Iterator[Frame]":
     """Frames at 25 fps from the start of a span on, each (height, width, 3), BGR, 0..255.
 
     Where `colour` does not matter, they are planes (see `avsync.pictures`) if their sides are even.
