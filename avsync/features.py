@@ -96,11 +96,11 @@ def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
             carry = samples
             continue
         used = samples[: (count - 1) * HOP_SAMPLES + WINDOW_SAMPLES]
-        vectors.append(_mfcc(used)[0 if fresh else 1 :])
+        vectors.append(_mfcc(used)[0 if fresh else 1 :].astype(np.float32))
         carry, fresh = samples[(count - 1) * HOP_SAMPLES :], False
     if not vectors:
         return np.zeros((0, COEFFICIENTS), np.float32)
-    return np.concatenate(vectors).astype(np.float32)
+    return np.concatenate(vectors)
 
 
 def is_sounding(mfcc: NDArray[np.float32]) -> NDArray[np.bool_]:

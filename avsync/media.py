@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # --help needs no OpenCV
 MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
 CODEC_SECONDS = 0.2  # of sound, or a few frames, until a decoder is right after a seek
-SAMPLES_PER_CHUNK = 60 * SAMPLE_RATE
+SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
 MEDIA_NAME = re.compile(
     r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
 )
@@ -168,7 +168,7 @@ def read_frames(
 def read_samples(
     info: MediaInfo, warnings: list[str] | None = None, span: Span = WHOLE
 ) -> Iterator[NDArray[np.int16]]:
-    """Mono sound at 16 kHz from the start of a span on, in pieces of one minute.
+    """Mono sound at 16 kHz from the start of a span on, in pieces of ten seconds.
 
     A track that starts late is preceded by silence; gaps inside it are filled.
     Raises MediaError where nothing can be decoded.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.offset import STRETCH_FRAMES, Stretches, compare
+from avsync.offset import STRETCH_FRAMES, Picked, Sounds, Stretches, compare
 from avsync.timebase import FRAMES_PER_SECOND, WINDOW_STEPS
 
 TOGETHER_SECONDS = 2.0  # that faces must be seen at once to be compared with each other
@@ -37,7 +37,7 @@ class Seen:
     """What the streams made of a look at a file: all of it, or a part."""
 
     tracks: Sequence[FaceTrack]
-    audio: NDArray[Any]  # (S, D): one window starts at each 10 ms since the look began
+    audio: Sounds  # since the look began
     sounding: NDArray[np.bool_]  # by 10-ms step: whether something is heard
     frame_count: int  # at 25 fps
     first_frame: int = 0  # of the look on the file's timeline, a multiple of 0.4 s
@@ -126,9 +126,10 @@ def stretched(seen: Seen, stretch: float) -> Seen:
     count = round(len(seen.audio) * stretch)
     source = np.rint((np.arange(count) + half) / stretch - half).astype(int)
     source = np.clip(source, 0, max(0, len(seen.audio) - 1))
+    audio = Picked(seen.audio, source)
     steps = np.rint(np.arange(round(len(seen.sounding) * stretch)) / stretch).astype(int)
     steps = np.clip(steps, 0, max(0, len(seen.sounding) - 1))
-    return replace(seen, audio=seen.audio[source], sounding=seen.sounding[steps])
+    return replace(seen, audio=audio, sounding=seen.sounding[steps])
 
 
 def _medians(track: Stretches) -> NDArray[np.float32]:
@@ -158,7 +159,7 @@ def _fit(track: Stretches, level: float) -> NDArray[np.float32]:
     judged = track.counts > 0
     noise = float(np.sqrt(np.mean(gains[judged] ** 2))) if judged.any() else 1.0
     reach = round(REACH_SECONDS * FRAMES_PER_SECOND / track.frames_each)
-    total, count = _around(track.numbers, np.stack([gains, track.counts]), reach)
+    total, count = (_around(track.numbers, table, reach) for table in (gains, track.counts))
     fit = total / (np.sqrt(np.maximum(count, 1)) * (noise + 1e-9))
     return np.where(judged, fit, -np.inf).astype(np.float32)
 
@@ -166,10 +167,9 @@ def _fit(track: Stretches, level: float) -> NDArray[np.float32]:
 def _around(
     numbers: NDArray[np.int64], values: NDArray[np.float32], reach: int
 ) -> NDArray[np.float64]:
-    """(N, K, shifts) sums over the stretches whose numbers lie within `reach`."""
-    running = np.concatenate([np.zeros_like(values[:, :1]), values], axis=1).cumsum(
-        axis=1, dtype=np.float64
-    )
+    """(K, shifts) sums over the stretches whose numbers lie within `reach`."""
+    running = np.zeros((len(values) + 1, values.shape[1]))
+    values.cumsum(axis=0, dtype=np.float64, out=running[1:])
     first = np.searchsorted(numbers, numbers - reach, "left")
     last = np.searchsorted(numbers, numbers + reach, "right")
-    return np.asarray(running[:, last] - running[:, first])
+    return np.asarray(running[last] - running[first])
