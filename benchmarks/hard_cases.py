@@ -5,7 +5,7 @@
 
 Every case is a file that is made with ffmpeg and measured as `avsync detect` does. The truth is
 what is measured of the clip as it is, moved by a known amount; clips whose own offset is not sure
-are left out. Sets: degraded, people, foreign, varying (`--sets`). Prints a table in Markdown.
+are left out. Sets: degraded, people, foreign, varying, wide (`--sets`). Prints a table in Markdown.
 """
 
 import argparse
@@ -13,36 +13,33 @@ import csv
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from hard_material import DEGRADATIONS, Clip, degrade, join, mix_scene, move_pieces, swap_sound
+from hard_films import compile_clips
+from hard_material import (
+    DEGRADATIONS,
+    Clip,
+    add_sound,
+    degrade,
+    join,
+    mix_scene,
+    move_pieces,
+    moved,
+    swap_sound,
+)
+from hard_scores import SURE, Result, drifted, judged, stepped, table
 
 from avsync.detect import DetectOptions, Tools, detect, open_tools
 from avsync.report import SyncReport
 
-SURE = 0.9  # confidence from which a clip's own offset is taken for the truth
-RIGHT_MS = 40.0
-STEP_SECONDS = 1.0  # within which a step must be found
 SAME_SECONDS = 0.1
-SLOPE_SHARE = 0.05  # within which a drift must be found
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a case."""
-
-    set: str
-    kind: str
-    clip: str
-    outcome: str  # right, wrong or undetermined
-    confidence: float | None
-    error_ms: float | None = None
-    uncertainty_ms: float | None = None
-    note: str = ""
+WIDE_MS = 30_000
+CLIPS_PER_FILM = 12
 
 
 class Bench:
@@ -125,7 +122,7 @@ def foreign(bench: Bench) -> Iterator[Result]:
             others = [c for c in bench.clips if fits(clip, c)]
             other = others[int(bench.rng.integers(len(others)))]
             path = swap_sound(clip, other, bench.new())
-            for seconds in (1.0, 10.0):
+            for seconds in (1.0, 10.0, 30.0):
                 name = f"{kind}, within {seconds:.0f} s"
                 yield judged("foreign", name, clip, bench.look(path, seconds), [])
 
@@ -144,77 +141,54 @@ def varying(bench: Bench) -> Iterator[Result]:
         if own.offset_ms is None:
             continue
         path = move_pieces(base, [(0.0, 0), (70.0, -200), (120.0, 320)], 1.0, bench.new())
-        yield _stepped(clip, bench.look(path), own.offset_ms, [(70.0, 200.0), (120.0, -320.0)])
+        yield stepped(clip, bench.look(path), own.offset_ms, [(70.0, 200.0), (120.0, -320.0)])
         for kind, stretch in (("drift of 1000 ppm", 1.001), ("25 against 24 fps", 25 / 24)):
             path = move_pieces(base, [(0.0, 0)], stretch, bench.new())
-            yield _drifted(clip, kind, bench.look(path), 60_000 * (1 - stretch))
+            yield drifted(clip, kind, bench.look(path), 60_000 * (1 - stretch))
 
 
-def _stepped(
-    clip: Clip, report: SyncReport, own_ms: float, steps: Sequence[tuple[float, float]]
-) -> Result:
-    wanted = [(0.0, own_ms), *((seconds, own_ms + ms) for seconds, ms in steps)]
-    found = [(s.start_seconds, s.offset_ms) for s in report.segments]
-    fits = len(found) == len(wanted) and all(
-        abs(a - c) <= STEP_SECONDS and abs(b - d) <= RIGHT_MS
-        for (a, b), (c, d) in zip(found, wanted, strict=True)
-    )
-    return _run(clip, "steps of +200 and -320 ms", report, fits, str(found))
+def wide(bench: Bench) -> Iterator[Result]:
+    """Searched within 30 s: short clips; and films, also far out of step or with foreign sound."""
+    for clip in bench.spread(bench.count):
+        moved_ms = bench.moved_ms()
+        path = degrade(clip, "as it is", moved_ms, bench.rng, bench.new())
+        report = bench.look(path, WIDE_MS / 1000)
+        yield judged("wide", "a clip, within 30 s", clip, report, [clip.offset_ms - moved_ms])
+    for number in range(max(2, bench.count // 4)):
+        yield from _film(bench, number)
 
 
-def _drifted(clip: Clip, kind: str, report: SyncReport, wanted: float) -> Result:
-    """Slope in ms per minute."""
-    found = report.drift_ms_per_minute
-    fits = abs(found - wanted) <= SLOPE_SHARE * abs(wanted)
-    return _run(clip, kind, report, fits, f"{found:.1f} of {wanted:.1f} ms a minute")
+def _film(bench: Bench, number: int) -> Iterator[Result]:
+    first, second = _two_casts(bench)
+    picture = bench.folder / "film.mkv"
+    foreign_sound = compile_clips(second, picture)
+    own_sound = compile_clips(first, picture)
+    name = replace(first[0], path=Path(f"film {number}"))
+    far_ms = int(bench.rng.integers(1_500, WIDE_MS - 1_000)) * (1 if number % 2 else -1)
+    near_ms = bench.moved_ms()
+    cases = {
+        "a film far out of step": (moved(own_sound, far_ms), [-far_ms]),
+        "a film a little out of step": (moved(own_sound, near_ms), [-near_ms]),
+        "a film with another's sound": (foreign_sound, []),
+    }
+    for kind, (sound, truths) in cases.items():
+        path = add_sound(picture, sound, bench.new())
+        for seconds in (1.0, WIDE_MS / 1000):
+            started = time.monotonic()
+            report = bench.look(path, seconds)
+            took = f"{time.monotonic() - started:.2f} s"
+            case = f"{kind}, within {seconds:.0f} s"
+            yield replace(judged("wide", case, name, report, truths), note=took)
 
 
-def _run(clip: Clip, kind: str, report: SyncReport, fits: bool, note: str) -> Result:
-    told = "right" if fits else "wrong"
-    outcome = told if report.offset_ms is not None else "undetermined"
-    return Result("varying", kind, clip.path.name, outcome, report.confidence, note=note)
-
-
-def judged(
-    name: str, kind: str, clip: Clip, report: SyncReport, truths_ms: Sequence[float]
-) -> Result:
-    """Compare an answer with the truths, any of which will do."""
-    if report.offset_ms is None:
-        return Result(name, kind, clip.path.name, "undetermined", report.confidence)
-    errors = [abs(ms - truth) for truth in truths_ms for ms in report.range_ms]
-    error = min(errors, default=None)
-    is_right = error is not None and error <= RIGHT_MS
-    return Result(
-        name,
-        kind,
-        clip.path.name,
-        "right" if is_right else "wrong",
-        report.confidence,
-        error,
-        report.uncertainty_ms,
-    )
-
-
-def table(results: Sequence[Result]) -> str:
-    """Shares by kind, in Markdown."""
-    lines = [
-        "| case | files | right | wrong | cannot tell | wrong at 0.9 and more | truth within +- |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for kind in dict.fromkeys((r.set, r.kind) for r in results):
-        some = [r for r in results if (r.set, r.kind) == kind]
-        wrong = [r for r in some if r.outcome == "wrong"]
-        sure = sum((r.confidence or 0) >= SURE for r in wrong)
-        known = [r for r in some if r.error_ms is not None and r.uncertainty_ms is not None]
-        covered = [r.error_ms <= r.uncertainty_ms for r in known]  # type: ignore[operator]
-        shares = (
-            f"{100 * sum(r.outcome == o for r in some) / len(some):.0f} %"
-            for o in ("right", "wrong", "undetermined")
-        )
-        cover = f"{100 * np.mean(covered):.0f} %" if covered else "-"
-        cells = " | ".join((kind[1], str(len(some)), *shares, str(sure), cover))
-        lines.append(f"| {cells} |")
-    return "\n".join(lines)
+def _two_casts(bench: Bench) -> tuple[list[Clip], list[Clip]]:
+    """Clips for two films, none of whose speakers is in both: clips may be copies of each other."""
+    speakers = sorted({clip.speaker for clip in bench.clips})
+    chosen = set(bench.rng.permutation(speakers)[: len(speakers) // 2])
+    order = [bench.clips[index] for index in bench.rng.permutation(len(bench.clips))]
+    first = [clip for clip in order if clip.speaker in chosen]
+    second = [clip for clip in order if clip.speaker not in chosen]
+    return first[:CLIPS_PER_FILM], second[:CLIPS_PER_FILM]
 
 
 def read_clips(manifest: Path, speakers: Path, least_seconds: float) -> list[Clip]:
@@ -234,7 +208,13 @@ def read_clips(manifest: Path, speakers: Path, least_seconds: float) -> list[Cli
     ]
 
 
-SETS = {"degraded": degraded, "people": people, "foreign": foreign, "varying": varying}
+SETS = {
+    "degraded": degraded,
+    "people": people,
+    "foreign": foreign,
+    "varying": varying,
+    "wide": wide,
+}
 
 
 def main() -> None:

@@ -186,6 +186,13 @@ def join(clip: Clip, seconds: float, output: Path) -> Path:
     return output
 
 
+def add_sound(picture: Path, samples: NDArray[np.float64], output: Path) -> Path:
+    """A picture with other sound."""
+    sound = write_wave(output.with_suffix(".wav"), samples)
+    run("-i", picture, "-i", sound, "-map", "0:v:0", "-map", "1:a:0", "-c", "copy", output)
+    return output
+
+
 def move_pieces(
     base: Path, moves: Sequence[tuple[float, int]], stretch: float, output: Path
 ) -> Path:
@@ -196,9 +203,7 @@ def move_pieces(
         inside = slice(round(start * SAMPLE_RATE), int(min(end * SAMPLE_RATE, len(source))))
         source[inside] -= moved_ms * SAMPLE_RATE / 1000
     shifted = np.interp(source, np.arange(len(samples)), samples, left=0, right=0)
-    sound = write_wave(output.with_suffix(".wav"), shifted)
-    run("-i", base, "-i", sound, "-map", "0:v:0", "-map", "1:a:0", "-c", "copy", output)
-    return output
+    return add_sound(base, shifted, output)
 
 
 def write_wave(path: Path, samples: NDArray[np.float64]) -> Path:
