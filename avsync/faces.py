@@ -63,8 +63,8 @@ class _Track:
         times = np.array([self.times[i] - index for i in near], float)
         values = np.array([self._median(i) for i in near])
         weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)
-        mean_time = np.average(times, weights=weights)
-        mean = np.average(values, axis=0, weights=weights)
+        mean_time = (weights * times).sum() / weights.sum()
+        mean = (weights[:, None] * values).sum(axis=0) / weights.sum()
         spread = np.sum(weights * (times - mean_time) ** 2)
         if len(near) < 3 or spread == 0:
             return Box(*mean)
@@ -206,12 +206,14 @@ class _ShotChanges:
         if last is None:
             return False
         change = float(np.mean(np.abs(grey - last)))
-        usual = float(np.median(self._usual)) if self._usual else 0.0
-        if change > CUT_LEVEL and change > CUT_RATIO * usual:
+        if change > CUT_LEVEL and change > CUT_RATIO * self._usually():
             self._usual.clear()
             return True
         self._usual.append(change)
         return False
+
+    def _usually(self) -> float:
+        return float(np.median(self._usual)) if self._usual else 0.0
 
 
 def _small_grey(frame: Frame) -> NDArray[np.float32]:

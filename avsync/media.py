@@ -112,7 +112,8 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
         raise MediaError(f"{path}: not a regular file; name a video file")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path}: permission denied; make it readable")
-    text = ffmpeg.banner(path)
+    opening = ffmpeg.open_file(path)
+    text = opening.banner
     video, audio, has_cover_art, tracks = None, None, False, 0
     for index, kind, rest in banner.streams(text):
         if kind == "Audio":
@@ -124,7 +125,10 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
             video = banner.video_stream(index, rest)
     duration, start = banner.times(text)
     if video is not None:
-        start = _zero_on_frame_grid(start, ffmpeg.first_stamp_seconds(path, video.index))
+        stamp = opening.first_stamp_seconds
+        if video.index != opening.index:
+            stamp = ffmpeg.first_stamp_seconds(path, video.index)
+        start = _zero_on_frame_grid(start, stamp)
     if video is None and audio is None and not has_cover_art:
         raise MediaError(
             f"{path}: not a media file that ffmpeg can read: {banner.cause(text, path)}"

@@ -22,6 +22,7 @@ from avsync.timebase import (
 
 STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
 RESAMPLES = 200
+CELLS_AT_ONCE = 2_000_000  # of resampled curves, so that wide searches need no gigabytes
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
 BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
@@ -138,8 +139,9 @@ def euclidean(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
-    """Mean by shift; NaN where too few windows have a sound to be compared with."""
-    enough = counts >= max(1.0, MIN_COVERAGE * float(counts.max(initial=0)))
+    """Mean by shift, the last axis; NaN where too few windows have a sound to be compared with."""
+    most = counts.max(axis=-1, initial=0, keepdims=True)
+    enough = counts >= np.maximum(1.0, MIN_COVERAGE * most)
     return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
@@ -197,14 +199,19 @@ def _half_width(away: NDArray[np.float64]) -> float:
 
 def vertex(curve: Curve) -> float:
     """Index of the minimum, refined by the parabola through the best point and its neighbours."""
-    best = int(np.nanargmin(curve))
-    if best == 0 or best == len(curve) - 1:
-        return float(best)
-    left, middle, right = (float(x) for x in curve[best - 1 : best + 2])
-    bend = left - 2 * middle + right
-    if not np.isfinite(bend) or bend <= 0:
-        return float(best)
-    return best + (left - right) / (2 * bend)
+    return float(_vertices(curve[None])[0])
+
+
+def _vertices(curves: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, shifts) -> (N,) `vertex` of each; none may be all NaN."""
+    best = np.nanargmin(curves, axis=1)
+    middle = np.clip(best, 1, curves.shape[1] - 2)
+    columns = middle[:, None] + np.arange(-1, 2)
+    left, centre, right = np.take_along_axis(curves, columns, axis=1).astype(np.float64).T
+    bend = left - 2 * centre + right
+    is_valley = (best == middle) & np.isfinite(bend) & (bend > 0)
+    away = np.divide(left - right, 2 * bend, out=np.zeros(len(best)), where=is_valley)
+    return np.asarray(best + away)
 
 
 def upstream_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
@@ -239,9 +246,10 @@ def _resample(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[fl
     rng = np.random.default_rng(0)
     size = len(sums)
     weights = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).astype(np.float32)
-    minima = []
-    for total, judged in zip(weights @ sums, weights @ counts, strict=True):
-        curve = mean_curve(total, judged)
-        if np.isfinite(curve).any():
-            minima.append(vertex(curve))
+    minima: list[float] = []
+    at_once = max(1, CELLS_AT_ONCE // sums.shape[1])
+    for first in range(0, RESAMPLES, at_once):
+        some = weights[first : first + at_once]
+        curves = mean_curve(some @ sums, some @ counts)
+        minima += _vertices(curves[np.isfinite(curves).any(axis=1)]).tolist()
     return minima
