@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from avsync.detect import DetectOptions, open_measure, open_tools, try_detect
+from avsync.detect import open_measure, try_detect
 from avsync.downloads import Progress, sha256_of, silent
 from avsync.errors import UsageError
 from avsync.inputs import find_media, read_names
@@ -16,6 +16,7 @@ from avsync.pool import Answer, Pool, Task
 from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs
 from avsync.resume import ReportFile
+from avsync.tools import DetectOptions, open_tools
 
 __all__ = ["BatchOptions", "detect_all", "find_media", "read_names"]
 

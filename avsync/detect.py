@@ -6,90 +6,21 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
-import gc
 import os
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
-from avsync.errors import AvsyncError, ToolMissingError, UsageError
+from avsync.errors import AvsyncError
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
+from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from avsync.confidence import Calibration
-    from avsync.detectors import FaceFinder
-    from avsync.embeddings import Network
-    from avsync.features import CropGeometry
     from avsync.looking import Onlooker
-    from avsync.media import MediaInfo
     from avsync.speakers import Seen
-    from avsync.weights import Weights
-
-
-DEVICES = ("auto", "cpu", "cuda")
-LOADING_TURN_SECONDS = 1e-3  # of Python's 5 ms; decoding a frame takes several turns
-
-
-@dataclass(frozen=True, slots=True)
-class DetectOptions:
-    """How to look at a file."""
-
-    max_offset_seconds: float = 1.0  # search range to either side
-    faces: str = "auto"  # detector
-    cropped: bool = False  # the picture is a face crop already, cut as SyncNet's pipeline does
-    weights: str = "default"  # default, syncnet_v2 or a path
-    upstream_scoring: bool = False  # also report LSE-D, LSE-C and the offset as SyncNet does
-    device: str = "auto"  # auto, cpu, cuda
-    audio_track: int = 1  # which of the sound tracks is heard
-    varies: bool = True  # drift and steps are looked for, too
-    thorough: bool = False  # long files are looked at from end to end
-
-    def __post_init__(self) -> None:
-        if not 0.1 <= self.max_offset_seconds <= 3600:
-            raise UsageError(f"--max-offset {self.max_offset_seconds:g}: between 0.1 and 3600 s")
-
-    @property
-    def decisive(self) -> dict[str, Any]:
-        """What has a say in an answer, besides the file and the weights."""
-        return {
-            "max_offset_seconds": self.max_offset_seconds,
-            "faces": self.faces,
-            "cropped": self.cropped,
-            "upstream_scoring": self.upstream_scoring,
-            "thorough": self.thorough,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What takes a second to load: torch, and the network."""
-
-    weights: "Weights"
-    calibration: "Calibration"
-    network: "Network"
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What is loaded once for any number of files; made by `open_tools`."""
-
-    finder: "FaceFinder | None"  # None: the picture is a face crop already
-    geometry: "CropGeometry"
-    threads: int  # that may embed at once
-    notes: tuple[str, ...]  # for every report
-    loading: "Future[Loaded]"  # goes on while the first file is looked at
-
-    @property
-    def loaded(self) -> Loaded:
-        """Waits for it. Raises AvsyncError where it cannot be had."""
-        return self.loading.result()
 
 
 def detect(
@@ -105,7 +36,7 @@ def detect(
     report, `undetermined` where the file does not allow an answer. Raises an `AvsyncError` where
     it cannot be read at all.
     """
-    _require_opencv()
+    require_opencv()
     from avsync import media, sampling
 
     options = options or DetectOptions()
@@ -182,98 +113,3 @@ def open_measure(
     _ = tools.loaded  # what cannot be had is said now
     tools = replace(tools, notes=(*notes, *tools.notes))
     return partial(try_detect, options=options, tools=tools)
-
-
-def open_tools(
-    options: DetectOptions, progress: Progress = silent, threads: int | None = None
-) -> Tools:
-    """Open the face finder, and begin to load the weights that the options ask for.
-
-    Raises AvsyncError where they cannot be had, or `Tools.loaded` does.
-    """
-    _require_opencv()
-    from concurrent.futures import ThreadPoolExecutor
-
-    import cv2
-
-    from avsync import ffmpeg, weights
-    from avsync.detectors import open_finder
-    from avsync.looking import geometry_of
-    from avsync.resources import cores
-
-    if options.device not in DEVICES:
-        raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
-    geometry = geometry_of(weights.find(options.weights))
-    threads = threads or cores()
-    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
-    # others' way, and OpenCV's wait busily.
-    cv2.setNumThreads(max(1, threads // 2))
-    ffmpeg.use_threads(max(1, threads // 2))
-    loader = ThreadPoolExecutor(1, "load")
-    loading = loader.submit(_load, options, threads)
-    loader.shutdown(wait=False)
-    notes: list[str] = []
-    finder = None if options.cropped else open_finder(options.faces, progress, notes)
-    return Tools(finder, geometry, threads, tuple(notes), loading)
-
-
-def _load(options: DetectOptions, threads: int) -> Loaded:
-    """Importing torch makes no garbage to speak of; other threads, who look at the file, go on."""
-    interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(LOADING_TURN_SECONDS)
-    gc.disable()
-    try:
-        return _load_now(options, threads)
-    finally:
-        sys.setswitchinterval(interval)
-        if collects:
-            gc.enable()
-
-
-def _load_now(options: DetectOptions, threads: int) -> Loaded:
-    from avsync import weights
-    from avsync.confidence import Calibration
-    from avsync.embeddings import Network
-    from avsync.fast import arranged
-
-    device = device_of(options.device)
-    loaded = weights.load(options.weights, device)
-    calibration, notes = loaded.calibration, []
-    borrowed = not calibration
-    if borrowed:
-        calibration = weights.read_header(weights.find("default"))["calibration"]
-        notes.append("confidence is calibrated for the default weights, not for these")
-    network = Network(arranged(loaded.streams), device, threads)
-    return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
-
-
-def onlooker_of(info: "MediaInfo", tools: Tools, progress: Progress) -> "Onlooker":
-    """What looks at a file with these tools. Raises MediaError."""
-    from avsync.looking import Onlooker
-
-    def network() -> "Network":
-        return tools.loaded.network
-
-    return Onlooker.of(info, tools.finder, tools.geometry, network, tools.threads, progress)
-
-
-def device_of(wanted: str) -> str:
-    """`cpu` or `cuda`; raises UsageError for a device that is not there."""
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in DEVICES or (wanted == "cuda" and not torch.cuda.is_available()):
-        raise UsageError(f"--device {wanted}: not here; choose auto or cpu")
-    return wanted
-
-
-def _require_opencv() -> None:
-    """OpenCV's usual wheel wants two system libraries that slim machines lack."""
-    try:
-        import cv2  # noqa: F401
-    except ImportError as error:
-        raise ToolMissingError(
-            f"OpenCV cannot be loaded ({error}): apt install libgl1 libglib2.0-0, "
-            "or replace the package opencv-python by opencv-python-headless"
-        ) from error

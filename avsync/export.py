@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.detect import DetectOptions, Tools, onlooker_of, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
 from avsync.safe_output import check_target
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
+from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools
 from avsync.weights import write_whole
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from threading import Thread
 from typing import IO, Any
@@ -24,8 +23,6 @@ if sys.platform == "linux":
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
-NO_STAMP = b"-9223372036854775808"  # in place of a time of showing; that of decoding is near it
-FRAMECRC = ("-f", "framecrc", "pipe:")  # a line for each packet
 PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
@@ -83,70 +80,20 @@ def command(stream: Any, *global_options: str) -> list[str]:
     return [argv[0], "-hide_banner", "-nostdin", *global_options, *_threads, *argv[1:]]
 
 
+def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run ffmpeg to its end, for what it says."""
+    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", *arguments]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+
+
 def banner(path: str | os.PathLike[str]) -> str:
     """What `ffmpeg -i FILE` says of a file: its streams, times and metadata."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", input_url(path)]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stderr.decode(errors="replace")
+    return run("-i", input_url(path)).stderr.decode(errors="replace")
 
 
 def version() -> str:
     """The first words of `ffmpeg -version`."""
-    done = subprocess.run(
-        [find_ffmpeg(), "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    return " ".join(done.stdout.split()[:3])
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What is learnt of a file by opening it once."""
-
-    banner: str
-    index: int | None  # of the first stream that is a moving picture
-    first_stamp_seconds: float | None  # of that stream, as `first_stamp_seconds` gives it
-
-
-def open_file(path: str | os.PathLike[str]) -> Opening:
-    """The banner and the first stamp by one process: of a short clip each costs a twentieth."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", *_first_packet(path, "0:V:0?")]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
-    said = done.stderr.decode(errors="replace")
-    mapped = re.search(r"^ *Stream #0:(\d+) -> #0:0 \(copy\)", said, re.MULTILINE)
-    banner = re.split(r"^(?:Stream mapping:|Output #0)", said, maxsplit=1, flags=re.MULTILINE)[0]
-    return Opening(banner, int(mapped[1]) if mapped else None, _stamp_seconds(done.stdout))
-
-
-def first_stamp_seconds(
-    path: str | os.PathLike[str], index: int, after_seconds: float = 0.0
-) -> float | None:
-    """Time stamp of the first packet of a stream, at which decoding can begin; None: it has none.
-
-    After a seek, where one is asked for. Of the start newer versions say it in their banner, older
-    ones do not.
-    """
-    seek = ["-ss", f"{after_seconds:.3f}", "-noaccurate_seek"] if after_seconds else []
-    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error"]
-    argv += _first_packet(path, f"0:{index}", seek)
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
-    return _stamp_seconds(done.stdout)
-
-
-def _first_packet(path: str | os.PathLike[str], stream: str, seek: Sequence[str] = ()) -> list[str]:
-    """Arguments that make ffmpeg describe one packet on its standard output."""
-    source = ["-copyts", *seek, "-i", input_url(path), "-map", stream]
-    return [*source, "-c", "copy", "-frames", "1", "-avoid_negative_ts", "disabled", *FRAMECRC]
-
-
-def _stamp_seconds(framecrc: bytes) -> float | None:
-    base = re.search(rb"^#tb 0: (\d+)/(\d+)", framecrc, re.MULTILINE)
-    packet = re.search(rb"^0, *(-?\w+), *(-?\d+),", framecrc, re.MULTILINE)
-    if not base or not packet:
-        return None
-    stamp = packet[1] if packet[2] == NO_STAMP else packet[2]
-    if stamp == NO_STAMP or not stamp.lstrip(b"-").isdigit():
-        return None
-    return int(stamp) * int(base[1]) / int(base[2])
+    return " ".join(run("-version").stdout.decode().split()[:3])
 
 
 def read_chunks(
@@ -233,26 +180,8 @@ def write_file(
 
 def encoders() -> frozenset[str]:
     """Names of the sound encoders of this ffmpeg, without those that it calls experimental."""
-    done = subprocess.run(
-        [find_ffmpeg(), "-hide_banner", "-encoders"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return frozenset(re.findall(r"^ A..[^X]\S\S (\w+)", done.stdout, re.MULTILINE))
-
-
-def packets(
-    path: str | os.PathLike[str], index: int, seconds: float
-) -> Iterator[tuple[float, int]]:
-    """(end in seconds, bytes) of the packets in the first seconds of a stream."""
-    argv = [find_ffmpeg(), "-nostdin", "-loglevel", "error", "-i", input_url(path)]
-    argv += ["-map", f"0:{index}", "-c", "copy", "-t", str(seconds), *FRAMECRC]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    base = re.search(r"^#tb 0: (\d+)/(\d+)", done.stdout, re.MULTILINE)
-    for found in re.finditer(r"^0, *-?\w+, *(-?\d+), *(\d+), *(\d+),", done.stdout, re.MULTILINE):
-        assert base
-        yield (int(found[1]) + int(found[2])) * int(base[1]) / int(base[2]), int(found[3])
+    listed = run("-encoders").stdout.decode()
+    return frozenset(re.findall(r"^ A..[^X]\S\S (\w+)", listed, re.MULTILINE))
 
 
 def last_words(lines: deque[str] | list[str]) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from avsync import ffmpeg, media
+from avsync import ffmpeg, media, packets
 from avsync.containers import COVER
-from avsync.detect import DetectOptions, Tools, detect, open_tools
+from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
@@ -34,6 +34,7 @@ from avsync.report import SyncReport
 from avsync.safe_output import check_target, safe_output
 from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
 from avsync.tolerance import STANDARDS, Tolerance
+from avsync.tools import DetectOptions, Tools, open_tools
 from avsync.writing import Planner, write
 
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
@@ -152,7 +153,7 @@ def planner_for(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) 
     }
     start = 0.0
     if video := media.probe(inventory.path).video:
-        first = ffmpeg.first_stamp_seconds(inventory.path, video.index)
+        first = packets.first_stamp_seconds(inventory.path, video.index)
         start = max(0.0, (first or 0.0) - inventory.start_seconds)
     return lambda left_out: plan(inventory, target.suffix, cure, wishes, encodings, start, left_out)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from time import monotonic
 
 from avsync.batch import BatchOptions
-from avsync.detect import Tools, open_tools
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix import FixOptions, fix
@@ -19,6 +18,7 @@ from avsync.inputs import LIST, find_media
 from avsync.pool import Answer, Order, Pool, Task
 from avsync.resources import cores, default_jobs
 from avsync.safe_output import TEMPORARY, remove_stale
+from avsync.tools import Tools, open_tools
 from avsync.workers import local_workers
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from avsync.errors import MediaError
+from avsync.folders import files_below
 
 LIST = "-"  # stands for the names on stdin
 READ_BYTES = 1 << 16
@@ -55,8 +56,6 @@ def _read(descriptor: int) -> bytes:
 def _files_of(name: str, globs: Sequence[str]) -> Iterable[str]:
     if not os.path.isdir(name):
         return [name]
-    from avsync.media import files_below
-
     try:
         found = files_below(name, globs)
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avsync import ffmpeg
+from avsync import ffmpeg, packets
 from avsync.errors import MediaError
 
 # As ffmpeg prints them, behind the description of a stream; its options want them with underscores.
@@ -97,7 +97,7 @@ def parse(path: Path, text: str) -> Inventory:
 def measured_bitrate(path: Path, index: int) -> int | None:
     """Bits per second of the first half minute of a stream; None where it has no packets."""
     sizes, last = 0, 0.0
-    for seconds, size in ffmpeg.packets(path, index, SAMPLE_SECONDS):
+    for seconds, size in packets.ends_and_sizes(path, index, SAMPLE_SECONDS):
         sizes, last = sizes + size, max(last, seconds)
     return round(8 * sizes / last) if last > 0 else None
 

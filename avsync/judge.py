@@ -11,10 +11,10 @@ import numpy as np
 from avsync.confidence import Calibration
 from avsync.doubts import MIN_CONFIDENCE, reasons
 from avsync.findings import Finding, Question, find, find_alone, surest
-from avsync.offset import upstream_scores
 from avsync.report import SyncReport, TrackSummary, UpstreamScores
 from avsync.speakers import FaceTrack, Seen
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
+from avsync.upstream import upstream_scores
 
 __all__ = ["Question", "judge"]
 

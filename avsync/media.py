@@ -6,8 +6,7 @@ Dropping start times would make a file that was mended by shifting a stream meas
 
 import math
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import banner, ffmpeg
+from avsync import banner, ffmpeg, packets
 from avsync.banner import AudioStream, VideoStream
 from avsync.errors import MediaError
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
@@ -28,10 +27,6 @@ MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
 CODEC_SECONDS = 0.2  # of sound, or a few frames, until a decoder is right after a seek
 SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
-MEDIA_NAME = re.compile(
-    r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
-)
-DRAFT_PREFIX = ".avsync-"  # of folders in which files are being written: not there yet
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
@@ -79,26 +74,6 @@ class MediaInfo:
         return self.video, self.audio
 
 
-def files_below(folder: str | os.PathLike[str], globs: Sequence[str] = ()) -> list[Path]:
-    """Media files in a folder and the folders below it, by suffix or by `globs`, in order.
-
-    A link to a folder is not followed, so that no loop of links is walked. Raises OSError for a
-    folder that cannot be read.
-    """
-
-    def wanted(path: Path) -> bool:
-        return any(map(path.match, globs)) if globs else bool(MEDIA_NAME.search(path.name))
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(DRAFT_PREFIX)]
-        found += [path for name in names if wanted(path := Path(place, name))]
-    return sorted(found)
-
-
 def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
     """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
 
@@ -112,7 +87,7 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
         raise MediaError(f"{path}: not a regular file; name a video file")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path}: permission denied; make it readable")
-    opening = ffmpeg.open_file(path)
+    opening = packets.open_file(path)
     text = opening.banner
     video, audio, has_cover_art, tracks = None, None, False, 0
     for index, kind, rest in banner.streams(text):
@@ -127,7 +102,7 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
     if video is not None:
         stamp = opening.first_stamp_seconds
         if video.index != opening.index:
-            stamp = ffmpeg.first_stamp_seconds(path, video.index)
+            stamp = packets.first_stamp_seconds(path, video.index)
         start = _zero_on_frame_grid(start, stamp)
     if video is None and audio is None and not has_cover_art:
         raise MediaError(
@@ -213,7 +188,7 @@ def _place_before(info: MediaInfo, index: int, span: Span) -> float:
     for before in SEEK_BEFORE_SECONDS:
         if (place := span.start_seconds - before) <= 0:
             break
-        first = ffmpeg.first_stamp_seconds(info.path, index, place)
+        first = packets.first_stamp_seconds(info.path, index, place)
         if first is not None and first <= start - CODEC_SECONDS:
             return place
     return 0.0

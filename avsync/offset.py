@@ -26,7 +26,6 @@ CELLS_AT_ONCE = 2_000_000  # of resampled curves, so that wide searches need no 
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
 BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
-UPSTREAM_REACH = 15  # frames
 MOST_STEADY = 20.0  # standard errors; beyond, more is not surer
 EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer
 
@@ -212,25 +211,6 @@ def _vertices(curves: NDArray[np.float32]) -> NDArray[np.float64]:
     is_valley = (best == middle) & np.isfinite(bend) & (bend > 0)
     away = np.divide(left - right, 2 * bend, out=np.zeros(len(best)), where=is_valley)
     return np.asarray(best + away)
-
-
-def upstream_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
-    """(LSE-D, LSE-C, offset in frames) as joonson/syncnet_python computes them.
-
-    (T, D) pictures and the (T, D) sounds of the same 40-ms windows. The sound is padded with 15
-    zero embeddings on either side, which `find_offset` never does, because published scores were
-    computed so: offset = 15 - best shift, LSE-C = median - minimum of 31 mean distances.
-    """
-    count, reach = min(len(video), len(audio)), UPSTREAM_REACH
-    padded = np.pad(audio[:count].astype(np.float32), ((reach, reach), (0, 0)))
-    means = np.array(
-        [
-            np.linalg.norm(video[:count].astype(np.float32) - padded[k : k + count], axis=1).mean()
-            for k in range(2 * reach + 1)
-        ]
-    )
-    best = int(np.argmin(means))
-    return float(means[best]), float(np.median(means) - means[best]), reach - best
 
 
 def _diagonals(table: NDArray[np.float32], shifts: int) -> NDArray[np.float32]:

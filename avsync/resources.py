@@ -1,10 +1,14 @@
 """What the machine allows: cores and memory for workers, as limited by its containers."""
 
+import ctypes
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 WORKER_BYTES = 700 << 20  # what a worker holds at most on HD video, with its ffmpeg
 MOST_ON_A_GPU = 8  # workers that share one: each has a context of its own, of some 500 MB
+MOST_HEAPS = -8  # glibc's M_ARENA_MAX
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -41,6 +45,17 @@ def free_bytes() -> int:
     if most.isdigit() and used.isdigit():
         limits.append(int(most) - int(used))
     return max(0, min(limits))
+
+
+def share_one_heap() -> None:
+    """Let all threads of this process take memory from the same heap, where glibc gives it out.
+
+    It has up to 8 for each core. Threads come and go with the files here, and what they leave in
+    their heaps is too scattered to be given back: workers grew by a fifth in 1,400 files.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(MOST_HEAPS, 1)
 
 
 def _read(path: Path) -> str:

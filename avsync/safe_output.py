@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.errors import OutputError
-from avsync.media import DRAFT_PREFIX
+from avsync.folders import DRAFT_PREFIX
 
 TEMPORARY = re.compile(re.escape(DRAFT_PREFIX) + "[0-9a-f]{12}")
 RESERVE_BYTES = 1 << 20  # what a container may grow by

@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import ffmpeg, media
-from avsync.detect import Tools, detect, open_tools
+from avsync import ffmpeg, media, packets
+from avsync.detect import detect
 from avsync.errors import AvsyncError
 from avsync.fix import FixOptions, fix
 from avsync.timebase import SAMPLE_RATE
+from avsync.tools import Tools, open_tools
 
 MIN_SECONDS = 5.0
 EARLY_MS = (240.0, -400.0, 120.0, -120.0, 600.0, -240.0, 400.0, -600.0)  # one after the other
@@ -201,7 +202,7 @@ def _sound(path: Path) -> tuple[NDArray[np.float64], float]:
     """Samples on the file's timeline, and when the picture begins there."""
     info = media.probe(path)
     video, _ = info.require_both()
-    first = ffmpeg.first_stamp_seconds(path, video.index) or 0.0
+    first = packets.first_stamp_seconds(path, video.index) or 0.0
     samples = np.concatenate(list(media.read_samples(info))).astype(np.float64)
     return samples, first - info.start_seconds
 

@@ -34,8 +34,9 @@ from hard_material import (
 )
 from hard_scores import SURE, Result, drifted, judged, stepped, table
 
-from avsync.detect import DetectOptions, Tools, detect, open_tools
+from avsync.detect import detect
 from avsync.report import SyncReport
+from avsync.tools import DetectOptions, Tools, open_tools
 
 SAME_SECONDS = 0.1
 WIDE_MS = 30_000

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from avsync import media
 from avsync.boxes import Box
-from avsync.detect import DetectOptions, Tools, open_tools, verdict
+from avsync.detect import verdict
 from avsync.embeddings import embed_crops, embed_sound
 from avsync.faces import FacesInFrame, follow_faces
 from avsync.features import crop, is_sounding, mfcc
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
+from avsync.tools import DetectOptions, Tools, open_tools
 
 
 class Clock:

@@ -10,10 +10,10 @@ from conftest import REPOSITORY, Command
 from talking_face import click_and_flash, write_talking_face
 
 from avsync import export, weights
-from avsync.detect import DetectOptions
 from avsync.downloads import sha256_of
 from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
 from avsync.export import EmbeddingTable, check_output, write_features
+from avsync.tools import DetectOptions
 
 SECONDS = 4.0
 EARLY_MS = 200.0

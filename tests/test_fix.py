@@ -19,7 +19,6 @@ from conftest import Command
 from talking_face import write_talking_face
 from timeline import packet_sums, run
 
-from avsync.detect import DetectOptions, Tools, open_tools
 from avsync.errors import MediaError, OutputError
 from avsync.fix import FixOptions, fix
 from avsync.inventory import Inventory
@@ -27,6 +26,7 @@ from avsync.remux import Cure, Wishes
 from avsync.report import Segment, SyncReport
 from avsync.safe_output import safe_output
 from avsync.tolerance import Tolerance
+from avsync.tools import DetectOptions, Tools, open_tools
 from avsync.writing import Planner
 
 HOG = DetectOptions(faces="hog")

@@ -16,10 +16,11 @@ from fixes import (
     try_fix,
 )
 
-from avsync.detect import DetectOptions, Tools, detect, open_tools
+from avsync.detect import detect
 from avsync.fix import FixOptions, fix
 from avsync.remux import Wishes
 from avsync.timebase import FRAME_MS
+from avsync.tools import DetectOptions, Tools, open_tools
 
 pytestmark = pytest.mark.slow
 

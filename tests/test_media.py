@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, write_media
 
-from avsync import ffmpeg, media
+from avsync import banner, ffmpeg, folders, media, packets
 from avsync.errors import MediaError, ToolMissingError
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
@@ -92,6 +92,35 @@ def test_probe_says_what_is_in_a_clip(clip: Path) -> None:
     assert info.audio == media.AudioStream(index=1)
     assert not info.has_cover_art
     assert info.require_both() == (info.video, info.audio)
+
+
+@pytest.mark.parametrize("name", ["late.mp4", "late.ts", "sound.mka", "song.mp3", "none.mp4"])
+def test_a_file_opened_once_tells_what_its_banner_and_first_packet_do(
+    clip: Path, tmp_path: Path, name: str
+) -> None:
+    path, copied = tmp_path / name, ("-c", "copy")
+    if name.startswith("late"):
+        late = ("-itsoffset", "0.48", "-i", clip, "-map", "0:a", "-map", "1:v")
+        run_ffmpeg("-i", clip, *late, *copied, path)
+    elif name == "sound.mka":
+        run_ffmpeg("-i", clip, "-map", "0:a", *copied, path)
+    elif name == "song.mp3":
+        cover = tmp_path / "cover.png"
+        run_ffmpeg("-i", clip, "-frames:v", "1", cover)
+        run_ffmpeg("-i", clip, "-i", cover, "-map", "0:a", "-map", "1:v", "-c:v", "copy", path)
+    else:
+        path.write_bytes(b"no film")
+    opening, text = packets.open_file(path), ffmpeg.banner(path)
+    assert banner.times(opening.banner) == banner.times(text)
+    found = [(index, kind) for index, kind, _ in banner.streams(opening.banner)]
+    assert found == [(index, kind) for index, kind, _ in banner.streams(text)]
+    if name.startswith("late"):
+        assert opening.index == 1
+        assert opening.first_stamp_seconds == packets.first_stamp_seconds(path, 1)
+        seconds = (opening.first_stamp_seconds or 0) - banner.times(text)[1]
+        assert seconds == pytest.approx(0.48, abs=0.03)
+    elif name == "none.mp4":
+        assert opening.index is None and opening.first_stamp_seconds is None
 
 
 def test_probe_takes_a_path_as_text(clip: Path) -> None:
@@ -495,8 +524,8 @@ def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drafts_are_not_there_yet(tmp_path: Path) -> None:
-    draft = tmp_path / f"{media.DRAFT_PREFIX}0123456789ab"
+    draft = tmp_path / f"{folders.DRAFT_PREFIX}0123456789ab"
     draft.mkdir()
     for path in (tmp_path / "a.mp4", draft / "a.mp4"):
         path.write_bytes(b"")
-    assert media.files_below(tmp_path) == [tmp_path / "a.mp4"]
+    assert folders.files_below(tmp_path) == [tmp_path / "a.mp4"]

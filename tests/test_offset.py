@@ -13,10 +13,10 @@ from avsync.offset import (
     compare,
     find_offset,
     mean_curve,
-    upstream_scores,
     vertex,
 )
 from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
+from avsync.upstream import upstream_scores
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"
 SIZE = 32

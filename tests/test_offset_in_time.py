@@ -8,13 +8,13 @@ from made_embeddings import alike, lips, strangers_lips, talk
 from talking_face import write_talking_face
 from timeline import run
 
-from avsync.detect import DetectOptions, open_tools
 from avsync.drift import film_speeds, find_stretch
 from avsync.fix import FixOptions, fix
 from avsync.offset import Offset, find_offset
 from avsync.speakers import FaceTrack, Seen, Talk, listen, stretched
 from avsync.steps import Part, find_parts, gain_of
 from avsync.timebase import STEPS_PER_FRAME, drift_ms_per_minute, stretch_of_drift
+from avsync.tools import DetectOptions, open_tools
 
 MAX_SHIFT = 100
 

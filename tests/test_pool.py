@@ -1,5 +1,8 @@
 """Who gets which file, and what becomes of it when its worker is lost; with workers made up."""
 
+import platform
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -167,6 +170,33 @@ def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(resources, "CGROUP", tmp_path)
     monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(64)))
     assert cores() == 2 and free_bytes() <= 1 << 30 and default_jobs() == 1
+
+
+HEAPS = """
+import ctypes, threading
+from avsync.resources import share_one_heap
+{call}
+at_once = threading.Barrier(4)
+def take():
+    held = [bytearray(50_000) for _ in range(50)]
+    at_once.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+ctypes.CDLL(None).malloc_stats()
+"""
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="another C library")
+def test_threads_take_memory_from_one_heap() -> None:
+    def heaps(call: str) -> int:
+        code = HEAPS.format(call=call)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr.count("Arena ")
+
+    assert heaps("") > 1
+    assert heaps("share_one_heap()") == 1
 
 
 def test_each_worker_has_its_cores() -> None:

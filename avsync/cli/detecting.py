@@ -12,11 +12,11 @@ import typer
 from avsync.batch import BatchOptions, detect_all, detect_one, find_media, read_names
 from avsync.cli import options as opt
 from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
-from avsync.detect import DetectOptions
 from avsync.errors import UsageError
 from avsync.inputs import LIST
 from avsync.resume import ReportFile
 from avsync.tolerance import Filter, Tolerance
+from avsync.tools import DetectOptions
 
 STDIN = 0  # its descriptor
 

@@ -7,7 +7,7 @@ import typer
 
 from avsync.cli import options as opt
 from avsync.console import progress_bar
-from avsync.detect import DetectOptions
+from avsync.tools import DetectOptions
 
 
 def features(

@@ -13,7 +13,6 @@ import typer
 from avsync.batch import BatchOptions, read_names
 from avsync.cli import options as opt
 from avsync.console import Exit, Form, batch_view, progress_bar, put_line, say, worse
-from avsync.detect import DetectOptions
 from avsync.fix import FixOptions
 from avsync.fix_many import Places, fix_all, fix_one
 from avsync.fix_report import COLUMNS, FixReport
@@ -22,6 +21,7 @@ from avsync.pool import Answer
 from avsync.remux import Wishes
 from avsync.report import csv_line
 from avsync.tolerance import Tolerance
+from avsync.tools import DetectOptions
 
 STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
 STDIN = 0  # its descriptor

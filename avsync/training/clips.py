@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import media
 from avsync.errors import DataError
 from avsync.features import WINDOW_SAMPLES
+from avsync.folders import files_below
 from avsync.timebase import FRAME_MS, HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES
 
 LRS2_PARTS = ("main", "pretrain")
@@ -85,7 +85,7 @@ def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
         if part is not None:
             sources += _read_lrs2_list(place, part)
         elif place.is_dir():
-            sources += [_in_folder(path, place) for path in media.files_below(place)]
+            sources += [_in_folder(path, place) for path in files_below(place)]
         elif place.is_file():
             sources += _read_manifest(place)
         else:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from avsync import media
 from avsync.errors import DataError
+from avsync.folders import files_below
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.clips import read_table
 
@@ -71,7 +71,7 @@ def _read_lrw(place: Path) -> WordList:
         for folder in folders
         for part in PARTS
         if (folder / part).is_dir()
-        for path in media.files_below(folder / part)
+        for path in files_below(folder / part)
     ]
     return WordList(words, [folder.name for folder in folders], [])
 
@@ -106,7 +106,7 @@ def _is_silence(row: dict[str, str]) -> bool:
 def _videos(folder: Path) -> dict[str, Path]:
     """Videos by their names in a table: relative to the folder, the suffix may be missing."""
     try:
-        found = media.files_below(folder)
+        found = files_below(folder)
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}; name the folder of the videos") from error
     names: dict[str, Path] = {}
