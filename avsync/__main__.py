@@ -13,9 +13,9 @@ def main() -> None:
     """Run the command."""
     try:
         from avsync.cli import app
-        from avsync.resources import share_one_heap
+        from avsync.resources import spare_memory
 
-        share_one_heap()
+        spare_memory()
         app(prog_name="avsync")
     except KeyboardInterrupt:  # before the command has begun
         sys.exit(128 + signal.SIGINT)

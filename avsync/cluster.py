@@ -22,7 +22,7 @@ from avsync.detect import open_measure
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, WorkerLostError
 from avsync.report import SyncReport
-from avsync.resources import share_one_heap
+from avsync.resources import spare_memory
 from avsync.tools import DetectOptions
 
 STORE_BYTES = 256 << 20  # of a local cluster: weights, and reports on their way
@@ -158,7 +158,7 @@ class _Actor:
             os.environ["TORCH_HOME"] = folder
             options = replace(parcel.options, weights=os.fspath(weights))
             ffmpeg.use_threads(1)
-            share_one_heap()
+            spare_memory()
             try:
                 self._measure = open_measure(options, parcel.notes, threads=1)
             except AvsyncError as error:

@@ -20,7 +20,7 @@ from typing import Any, Generic, cast
 from avsync import ffmpeg
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, R, WorkerLostError
-from avsync.resources import allowed_cores, share_one_heap
+from avsync.resources import allowed_cores, spare_memory
 
 Cores = frozenset[int]  # that a worker stays on; empty: any
 Open = Callable[[], Callable[[Any], R]]  # in the worker: load the tools, give what does an order
@@ -135,7 +135,7 @@ def _kill_group(leader: int | None) -> None:
 
 def _work(pipe: Connection, open_measure: Open[Any], threads: int, cores: Cores) -> None:
     """The life of a worker."""
-    share_one_heap()
+    spare_memory()
     if cores:
         os.sched_setaffinity(0, cores)
     if hasattr(os, "setpgid"):

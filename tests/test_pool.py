@@ -174,7 +174,7 @@ def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 HEAPS = """
 import ctypes, threading
-from avsync.resources import share_one_heap
+from avsync.resources import spare_memory
 {call}
 at_once = threading.Barrier(4)
 def take():
@@ -196,7 +196,7 @@ def test_threads_take_memory_from_one_heap() -> None:
         return done.stderr.count("Arena ")
 
     assert heaps("") > 1
-    assert heaps("share_one_heap()") == 1
+    assert heaps("spare_memory()") == 1
 
 
 def test_each_worker_has_its_cores() -> None:
