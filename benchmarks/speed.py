@@ -92,6 +92,10 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
     sides = results["sides"]
     windows = results["streams"]["windows_per_second"]
     whole = sides["syncnet-python"]["seconds"]
+
+    def pair(side: str) -> float:
+        return sum(1 / windows[f"{side}, {stream}"] for stream in ("pictures", "sounds"))
+
     return {
         "avsync / syncnet-python": whole / sides["avsync"]["seconds"],
         "avsync with perfect-match / syncnet-python": whole / sides["perfect-match"]["seconds"],
@@ -100,6 +104,7 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
             windows["avsync, pictures"] / windows["upstream, pictures"]
         ),
         "perfect-match sounds / upstream": windows["avsync, sounds"] / windows["upstream, sounds"],
+        "perfect-match, a picture and a sound / upstream": pair("upstream") / pair("avsync"),
         "syncnet-python's memory / avsync's": (
             sides["syncnet-python"]["peak_mb"] / sides["avsync"]["peak_mb"]
         ),
