@@ -15,6 +15,7 @@ MIN_SPEECH_SECONDS = 0.5
 SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
 MIN_CONFIDENCE = 0.9  # of an answer; a wrong one is worse than none
+WIDE_SECONDS = 30.0  # a search that finds as much and takes little longer: docs/hard-cases.md
 PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 
 
@@ -68,9 +69,12 @@ def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:
             for part in parts
         )
         return f"{doubt}: the stretches disagree ({', '.join(said)})"
+    farther = ""
+    if question.max_offset_seconds < WIDE_SECONDS:
+        farther = f"farther out (try --max-offset {WIDE_SECONDS:g}), "
     return (
-        f"{doubt}: within {question.max_offset_seconds:g} s lips and sound fit nowhere; is it the "
-        "speaker's own voice, and the mouth in view?"
+        f"{doubt}: within {question.max_offset_seconds:g} s lips and sound fit nowhere; is it "
+        f"{farther}not the speaker's own voice, or the mouth out of view?"
     )
 
 

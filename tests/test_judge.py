@@ -87,6 +87,13 @@ def test_a_strangers_sound_is_undetermined() -> None:
     assert "no offset stands out" in report.reasons[0]
 
 
+def test_where_nothing_fits_a_wider_search_is_proposed_once() -> None:
+    """Nobody is told to try what he has tried."""
+    seen = _seen([_track(_lips(_walk(800, 1), 200, 0, seed=2))], _walk(800, 3))
+    assert "farther out (try --max-offset 30)" in _judge(seen).reasons[0]
+    assert "farther" not in _judge(seen, 30.0).reasons[0]
+
+
 def test_an_offset_outside_the_range_is_not_answered_by_its_edge() -> None:
     sound = _walk(820, 1)
     seen = _seen([_track(_lips(sound, 150, 110, 2))], sound)
