@@ -63,6 +63,7 @@ class _Track:
         times = np.array([self.times[i] - index for i in near], float)
         values = np.array([self._median(i) for i in near])
         weights = 1 - np.abs(times) / (SMOOTHING + FIND_EVERY)
+        # By hand: of so few numbers, the checks of np.average would take most of the time.
         mean_time = (weights * times).sum() / weights.sum()
         mean = (weights[:, None] * values).sum(axis=0) / weights.sum()
         spread = np.sum(weights * (times - mean_time) ** 2)

@@ -207,9 +207,10 @@ def _vertices(curves: NDArray[np.float32]) -> NDArray[np.float64]:
     middle = np.clip(best, 1, curves.shape[1] - 2)
     columns = middle[:, None] + np.arange(-1, 2)
     left, centre, right = np.take_along_axis(curves, columns, axis=1).astype(np.float64).T
-    bend = left - 2 * centre + right
+    with np.errstate(invalid="ignore"):  # lines that nothing was compared along are infinite
+        bend, rise = left - 2 * centre + right, left - right
     is_valley = (best == middle) & np.isfinite(bend) & (bend > 0)
-    away = np.divide(left - right, 2 * bend, out=np.zeros(len(best)), where=is_valley)
+    away = np.divide(rise, 2 * bend, out=np.zeros(len(best)), where=is_valley)
     return np.asarray(best + away)
 
 

@@ -198,6 +198,8 @@ def test_the_vertex_of_a_parabola_is_exact(minimum: float) -> None:
         ([np.nan, 1, 2, 3], 1),
         ([5, 2, np.nan, 7], 1),
         ([3, 3, 3, 3], 0),
+        ([np.inf, 2, np.inf, np.inf], 1),
+        ([np.inf, np.inf, np.inf], 0),
     ],
 )
 def test_the_vertex_without_two_neighbours_is_the_best_point(

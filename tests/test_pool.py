@@ -1,5 +1,6 @@
 """Who gets which file, and what becomes of it when its worker is lost; with workers made up."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -197,6 +198,15 @@ def test_threads_take_memory_from_one_heap() -> None:
 
     assert heaps("") > 1
     assert heaps("spare_memory()") == 1
+
+
+def test_caches_of_shapes_are_capped_but_where_the_user_has_chosen() -> None:
+    code = "import os; from avsync.resources import *; spare_memory(); "
+    code += "print(*(os.environ[name] for name in SHAPE_CACHES))"
+    chosen = {**os.environ, "LRU_CACHE_CAPACITY": "7"}
+    chosen.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=chosen)
+    assert done.stdout.split() == ["64", "7"], done.stderr
 
 
 def test_each_worker_has_its_cores() -> None:
