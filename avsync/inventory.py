@@ -20,7 +20,7 @@ DISPOSITIONS = frozenset(
 SAMPLE_SECONDS = 30  # of packets that tell a bit rate where the container does not
 
 _STREAM = re.compile(
-    r"^\s*Stream #0:(\d+)(?:\[\w+\])?(?:\(\w+\))?: "
+    r"^\s*Stream #0:(\d+)(?:\[(\w+)\])?(?:\(\w+\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)$"
 )
 _START = re.compile(r"Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
@@ -34,6 +34,7 @@ class Stream:
     """One stream of a container."""
 
     index: int
+    number: int  # by which the container knows it, else the index
     kind: str  # Video, Audio, Subtitle, Data, Attachment, Unknown
     codec: str  # as ffmpeg calls it
     tag: str  # four letters by which the container calls the codec; empty where it does not
@@ -57,6 +58,7 @@ class Inventory:
     start_seconds: float
     streams: tuple[Stream, ...]
     tags: dict[str, str]
+    has_chapters: bool
 
     def of_kind(self, kind: str) -> list[Stream]:
         """The streams of one kind."""
@@ -76,13 +78,14 @@ def parse(path: Path, text: str) -> Inventory:
     streams: dict[int, Stream] = {}
     tags: dict[str, str] = {}
     here = tags
-    duration, start = None, 0.0
+    duration, start, has_chapters = None, 0.0, False
     for line in text.splitlines():
         if found := _STREAM.match(line):
             index = int(found[1])
-            streams.setdefault(index, _stream(index, found[2], found[3]))
+            streams.setdefault(index, _stream(index, found[2], found[3], found[4]))
             here = streams[index].tags
         elif "Chapter" in line or "Program " in line:
+            has_chapters |= "Chapter" in line
             here = {}  # their tags are kept as they are
         elif times := _START.search(line):
             start = float(times[4] or 0.0)
@@ -91,7 +94,7 @@ def parse(path: Path, text: str) -> Inventory:
         elif pair := _PAIR.match(line):
             here.setdefault(pair[2], pair[3])
     ordered = tuple(streams[index] for index in sorted(streams))
-    return Inventory(path, duration, start, ordered, tags)
+    return Inventory(path, duration, start, ordered, tags, has_chapters)
 
 
 def measured_bitrate(path: Path, index: int) -> int | None:
@@ -107,12 +110,13 @@ def disposition_option(names: Iterable[str]) -> str:
     return "+".join(re.sub(r"[ -]", "_", name) for name in names) or "0"
 
 
-def _stream(index: int, kind: str, rest: str) -> Stream:
+def _stream(index: int, number: str | None, kind: str, rest: str) -> Stream:
     codec = re.match(r"\w*", rest)
     tag, rate, kilobits = _TAG.search(rest), _RATE.search(rest), _KILOBITS.search(rest)
     said = re.findall(r"\(([a-z -]+)\)", rest)
     return Stream(
         index,
+        int(number, 0) if number else index,
         kind,
         codec[0] if codec else "",
         tag[1] if tag else "",
