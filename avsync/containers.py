@@ -1,5 +1,6 @@
 """What containers can and cannot hold, and what keeps ffmpeg from changing them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from avsync.inventory import Inventory, Stream, disposition_option
@@ -18,14 +19,32 @@ def is_made_anew(stream: Stream, suffix: str) -> bool:
     return suffix in EDIT_LISTS and stream.kind == "Data" and stream.tag in GIVEN_ANEW
 
 
+def cannot_hold(suffix: str, streams: Iterable[Stream]) -> str:
+    """That a container has no place for some streams, and which one has."""
+    words = " and ".join(f"its {what_is(stream)} ({stream.codec})" for stream in streams)
+    raw = any(stream.codec.startswith("pcm_") for stream in streams)
+    better = ".mov or .mkv" if raw and suffix not in (".mov", ".avi") else ".mkv"
+    return f"{suffix} cannot hold {words}: name an output in {better}"
+
+
+def what_is(stream: Stream) -> str:
+    """A stream in a word."""
+    return {"Video": "picture", "Audio": "sound"}.get(stream.kind, stream.kind.lower())
+
+
 def described(kept: list[Stream], suffix: str) -> list[str]:
-    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses."""
+    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses.
+
+    And the form of H.264 that AVI wants, which ffmpeg makes by itself for others alone.
+    """
     options: list[str] = []
     for place, stream in enumerate(kept):
         if stream.kind in ("Video", "Audio", "Subtitle"):
             options += [f"-disposition:{place}", disposition_option(stream.dispositions)]
         if suffix in EDIT_LISTS and "name" in stream.tags and "title" not in stream.tags:
             options += [f"-metadata:s:{place}", f"title={stream.tags['name']}"]
+        if suffix == ".avi" and stream.codec == "h264":
+            options += [f"-bsf:{place}", "h264_mp4toannexb"]
     return options
 
 

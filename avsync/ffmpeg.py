@@ -30,6 +30,11 @@ SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg
 HEADER = re.compile(rb"\Affmpeg version.*\n(?:  .*\n)*")  # by which it introduces itself
 PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
+LISTENED_LINES = 12  # of which those are the last that tell something
+EMPTY_WORDS = re.compile(
+    r"Task finished|Terminating thread|Nothing was written|Conversion failed|Last message repeated"
+    r"|Error (?:sending frames|submitting|muxing|closing|writing trailer|while filtering)"
+)
 EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
 
 _threads: list[str] = []  # options that say how many; empty: as many as there are cores
@@ -142,8 +147,9 @@ def write_file(
 
 def last_words(lines: deque[str] | list[str]) -> str:
     """The end of ffmpeg's stderr as one line, without the addresses of its objects."""
-    words = [SPEAKER.sub("", line).strip() for line in list(lines)[-LAST_WORDS:]]
-    return " / ".join(words) or "no message"
+    words = dict.fromkeys(SPEAKER.sub("", line).strip() for line in lines)
+    telling = [line for line in words if not EMPTY_WORDS.match(line)] or list(words)
+    return " / ".join(telling[-LAST_WORDS:]) or "no message"
 
 
 @dataclass(slots=True)
@@ -151,7 +157,7 @@ class _Work:
     """A run of ffmpeg, and what comes of it."""
 
     arguments: Sequence[str]
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))  # of its stderr
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LISTENED_LINES))  # of its stderr
     status: int = 0  # with which it ended
     given: int = 0  # pieces of its output that were passed on
 

@@ -23,6 +23,7 @@ _STREAM = re.compile(
     r"^\s*Stream #0:(\d+)(?:\[(\w+)\])?(?:\(\w+\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)$"
 )
+_FORM = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 _START = re.compile(r"Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
 _PAIR = re.compile(r"^(\s+)(\S[^:]*?)\s*: (.*)$")
 _TAG = re.compile(r"\((\S+) / 0x[0-9A-F]{8}\)")
@@ -54,6 +55,7 @@ class Inventory:
     """All streams of a file, in order."""
 
     path: Path
+    form: str  # as ffmpeg calls what reads it: `mpegts`, `mov,mp4,m4a,3gp,3g2,mj2`
     duration_seconds: float | None
     start_seconds: float
     streams: tuple[Stream, ...]
@@ -94,7 +96,8 @@ def parse(path: Path, text: str) -> Inventory:
         elif pair := _PAIR.match(line):
             here.setdefault(pair[2], pair[3])
     ordered = tuple(streams[index] for index in sorted(streams))
-    return Inventory(path, duration, start, ordered, tags, has_chapters)
+    form = _FORM.search(text)
+    return Inventory(path, form[1] if form else "", duration, start, ordered, tags, has_chapters)
 
 
 def measured_bitrate(path: Path, index: int) -> int | None:

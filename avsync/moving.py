@@ -5,22 +5,20 @@ encoded again is listened to.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from avsync import ffmpeg, media, packets
+from avsync import media, packets
 from avsync.downloads import Progress, silent
+from avsync.encodings import Encoding, encodings_for
 from avsync.hearing import Sound, seconds_late
-from avsync.inventory import Inventory, Stream, measured_bitrate, take_inventory
+from avsync.inventory import Inventory, take_inventory
 from avsync.proof import Finding, Original, compare
 from avsync.remux import (
     Cure,
-    Encoding,
     Plan,
     Wishes,
-    encoder_for,
-    is_lossless,
     moved_streams,
     must_reencode,
     plan,
@@ -59,7 +57,7 @@ class Move:
         encodings: dict[int, Encoding] = {}
         start = 0.0
         if not self.is_copy:
-            encodings = _encodings(self.inventory, moved_streams(self.inventory, self.wishes))
+            encodings = encodings_for(self.inventory, moved_streams(self.inventory, self.wishes))
             start = _picture_start_seconds(self.inventory)
         return lambda left_out: plan(
             self.inventory,
@@ -153,22 +151,8 @@ def _compared(move: Move, original: Original, draft: Path, planned: Plan) -> Fin
     return replace(found, doubts=tuple(doubts), seconds_off=off)
 
 
-def _encodings(inventory: Inventory, streams: Iterable[Stream]) -> dict[int, Encoding]:
-    available = ffmpeg.encoders()
-    return {
-        stream.index: Encoding(encoder_for(stream, available), _bitrate(inventory.path, stream))
-        for stream in streams
-    }
-
-
 def _picture_start_seconds(inventory: Inventory) -> float:
     """How long after the file its picture starts."""
     video = media.probe(inventory.path).video
     first = packets.first_stamp_seconds(inventory.path, video.index) if video else None
     return 0.0 if first is None else max(0.0, first - inventory.start_seconds)
-
-
-def _bitrate(path: Path, stream: Stream) -> int | None:
-    if is_lossless(stream.codec):
-        return None
-    return stream.bits_per_second or measured_bitrate(path, stream.index)

@@ -38,7 +38,6 @@ def find_ffmpeg() -> str:
     )
 
 
-@cache
 def bundled_ffmpeg() -> str | None:
     """Path of the ffmpeg that imageio-ffmpeg carries; None: it is not there."""
     try:

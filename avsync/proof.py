@@ -92,7 +92,8 @@ def compare(
         index, after = stream.index, listed.get(indices.get(stream.index, -1))
         what = f"its {WORDS.get(stream.kind, 'stream')} (stream {index}, {stream.codec})"
         if after is None:
-            doubts += [f"{what} cannot be found again"] if stream.kind in WORDS else []
+            lost = f"{what} is not known again in {copy.suffix}: name another container"
+            doubts += [lost] if stream.kind in WORDS else []
         elif index not in encoded:
             moved = _moved(original.stamps[index], after)
             if not isinstance(moved, str):

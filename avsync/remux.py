@@ -25,16 +25,14 @@ from avsync.containers import (
     described,
     is_made_anew,
 )
+from avsync.encodings import Encoding, filtered
 from avsync.errors import MediaError
 from avsync.inventory import Inventory, Stream
-from avsync.resampling import sound_filter
 from avsync.stamps import BESIDE_SECONDS
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write
-LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
-PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
-# Samples that encoders put in front, which a container without start times cannot take back.
-PRIMING_SAMPLES = {"libmp3lame": 1105, "aac": 1024, "mp2": 481, "ac3": 256, "eac3": 256}
+# What ffmpeg counts from the first of the streams in use, where a shift is exactly minus its start.
+COUNTED_ANEW = ("mpegts", "mpeg", "ogg", "hls")
 SHOWN = ("-fflags", "+genpts")  # where only decoding has a stamp, as with B-frames in AVI
 INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
@@ -54,14 +52,6 @@ class Wishes:
     audio_track: int | None = None  # 1-based; None: all
     reencode_audio: bool = False
     keep_pitch: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a sound track is encoded again."""
-
-    encoder: str
-    bits_per_second: int | None  # None: lossless
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +126,8 @@ def plan(
     if mended:
         source = _opened(inventory.path, delays)
     elif why:
-        start = picture_start_seconds
-        primed = suffix in NO_START_TIMES
-        sound = _encoded(kept, encodings, delays, cure, wishes, start, primed)
+        how = cure.stretch, wishes.keep_pitch, picture_start_seconds, suffix in NO_START_TIMES
+        sound = filtered(kept, encodings, delays, *how)
         shifts = {index: 0.0 if index in encodings else delays[index] for index in delays}
         source = _opened(inventory.path, shifts)
     else:
@@ -170,33 +159,19 @@ def cover_arguments(path: Path, index: int) -> list[str]:
     return [*source, "-c", "copy", "-frames", "1", "-f", "image2pipe", OUTPUT]
 
 
-def encoder_for(stream: Stream, available: frozenset[str]) -> str:
-    """An encoder that makes the codec of a stream. Raises MediaError where ffmpeg has none."""
-    for name in (PREFERRED.get(stream.codec), stream.codec):
-        if name and name in available:
-            return name
-    raise MediaError(
-        f"ffmpeg has no encoder for the sound's codec, {stream.codec}: leave out --reencode-audio, "
-        "or convert the sound first"
-    )
-
-
-def is_lossless(codec: str) -> bool:
-    """Whether encoding again loses nothing, and a bit rate means nothing."""
-    return codec.startswith(LOSSLESS)
-
-
 def _kept_stamps(
     inventory: Inventory, delays: Mapping[int, float], forward_seconds: float
 ) -> list[str]:
     """Inputs and maps for a copy that keeps all stamps but for the delays in seconds.
 
-    It starts with 0, or later by so much as the sound is brought forward.
+    It starts with 0, or later by so much as the sound is brought forward. What an encoder put
+    before 0 stays there, if the container knows of such.
     """
-    later = forward_seconds - inventory.start_seconds
+    later = forward_seconds - max(0.0, inventory.start_seconds)
+    beside = BESIDE_SECONDS if inventory.form in COUNTED_ANEW else 0.0
     return [
         "-copyts",
-        *_opened(inventory.path, delays, BESIDE_SECONDS, later if inventory.has_chapters else None),
+        *_opened(inventory.path, delays, beside, later if inventory.has_chapters else None),
         *("-output_ts_offset", f"{later:.6f}"),
     ]
 
@@ -221,29 +196,3 @@ def _opened(
         chapters, shifts = len(shifts), [*shifts, chapters_later]
     inputs = (("-itsoffset", f"{seconds:.6f}", *SHOWN, "-i", url) for seconds in shifts)
     return [*chain.from_iterable(inputs), *maps, "-map_chapters", str(chapters)]
-
-
-def _encoded(
-    kept: list[Stream],
-    encodings: Mapping[int, Encoding],
-    delays: Mapping[int, float],
-    cure: Cure,
-    wishes: Wishes,
-    picture_start_seconds: float,
-    primed: bool,
-) -> list[str]:
-    """Options that filter and encode streams; `primed`: make up for the priming."""
-    options: list[str] = []
-    for place, stream in enumerate(kept):
-        if stream.index not in encodings:
-            continue
-        encoding, rate = encodings[stream.index], stream.sample_rate or 48_000
-        priming = PRIMING_SAMPLES.get(encoding.encoder, 0) / rate if primed else 0.0
-        start, delay_ms = picture_start_seconds + priming, 1000 * delays[stream.index]
-        filters = sound_filter(delay_ms, cure.stretch, rate, start, wishes.keep_pitch)
-        if primed and delay_ms < 0:  # MXF leaves out pictures that have no sound
-            filters += f",apad=pad_len={round(-delay_ms / 1000 * rate)}"
-        options += [f"-filter:{place}", filters, f"-c:{place}", encoding.encoder]
-        if encoding.bits_per_second:
-            options += [f"-b:{place}", str(encoding.bits_per_second)]
-    return options

@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from avsync import ffmpeg
-from avsync.containers import COVER
+from avsync.containers import COVER, cannot_hold
 from avsync.downloads import Progress, silent
 from avsync.errors import MediaError
-from avsync.inventory import Inventory
+from avsync.inventory import Inventory, Stream
 from avsync.remux import OUTPUT, Plan, cover_arguments
 
-TRIAL_SECONDS = "0.1"  # enough for a container to say what it thinks of a stream
+TRIAL_SECONDS = 0.1  # enough for a container to say what it thinks of a stream
+REFUSAL = "Could not write header"  # ffmpeg's words for what a container does not hold
 
 Planner = Callable[[tuple[int, ...]], Plan]  # indices of streams to leave out -> what to do
 
@@ -43,9 +44,12 @@ def write(
         try:
             run(whole.arguments, draft, show=show)
             return whole, ()
-        except MediaError:
-            refused = () if seconds_done else _refused(planner, whole.optional, draft, run)
-            if not refused:
+        except MediaError as error:
+            if REFUSAL in str(error):
+                misfits = _misfits(planner, inventory, whole, draft, run)
+                if misfits:
+                    raise MediaError(f"{target}: {cannot_hold(target.suffix, misfits)}") from None
+            if seconds_done or not (refused := _refused(planner, inventory, whole, draft, run)):
                 raise
         part = planner(refused)
         run(part.arguments, draft, show=show)
@@ -57,18 +61,39 @@ def write(
     )
 
 
+def _misfits(
+    planner: Planner, inventory: Inventory, whole: Plan, draft: Path, run: Callable[..., None]
+) -> list[Stream]:
+    """Which of the pictures and sounds a container refuses, each tried alone."""
+    needed = [s for s in inventory.streams if s.index in {*whole.streams} - {*whole.optional}]
+    misfits = []
+    for stream in needed:
+        others = tuple(index for index in whole.streams if index != stream.index)
+        try:
+            run(_trial(planner(others), inventory), draft)
+        except MediaError as error:
+            misfits += [stream] if REFUSAL in str(error) else []
+    return misfits
+
+
 def _refused(
-    planner: Planner, optional: tuple[int, ...], draft: Path, run: Callable[..., None]
+    planner: Planner, inventory: Inventory, whole: Plan, draft: Path, run: Callable[..., None]
 ) -> tuple[int, ...]:
     """Which of the streams that may be left out the container refuses, tried one by one."""
     refused = []
-    for index in optional:
-        others = tuple(other for other in optional if other != index)
+    for index in whole.optional:
+        others = tuple(other for other in whole.optional if other != index)
         try:
-            run([*planner(others).arguments[:-1], "-t", TRIAL_SECONDS, OUTPUT], draft)
+            run(_trial(planner(others), inventory), draft)
         except MediaError:
             refused.append(index)
     return tuple(refused)
+
+
+def _trial(planned: Plan, inventory: Inventory) -> list[str]:
+    """Arguments that write the first moments alone; stamps may be those of the file."""
+    seconds = max(0.0, inventory.start_seconds) + TRIAL_SECONDS
+    return [*planned.arguments[:-1], "-t", f"{seconds:.6f}", OUTPUT]
 
 
 def _run(

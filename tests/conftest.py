@@ -21,7 +21,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
 Command = Callable[..., subprocess.CompletedProcess[str]]
-FFMPEGS = os.environ.get("AVSYNC_TEST_FFMPEGS", "")  # paths of more of them, for `each_ffmpeg`
+# For `each_ffmpeg`: two that have a name, and paths of more.
+FFMPEGS = ("system", "bundled", *os.environ.get("AVSYNC_TEST_FFMPEGS", "").split(os.pathsep))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(params=["system", "bundled", *filter(None, FFMPEGS.split(os.pathsep))])
+@pytest.fixture(params=[name for name in FFMPEGS if name], ids=os.path.basename)
 def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Use each ffmpeg that is here, one after another; gives its path, skips where it is absent.
 

@@ -1,7 +1,8 @@
 """Clicks and flashes in any container, and an independent look at when they happen.
 
 Nothing of avsync measures here: ffmpeg decodes, its own filters say the time of each frame, and
-the loudest sample of each click is put on that timeline.
+the loudest sample of each click is put on that timeline. It is always the same ffmpeg, whichever
+one is tested.
 """
 
 import re
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.ffmpeg import find_ffmpeg
+from avsync.programs import bundled_ffmpeg, find_ffmpeg
 
+REFERENCE = bundled_ffmpeg() or find_ffmpeg()
 RATE = 48_000
 SECONDS = 6
 EVENTS = np.arange(1.2, 5.0, 0.8)  # flashes begin; each click comes 100 ms later
@@ -29,12 +31,15 @@ KINDS = {
     "m2ts": ("-c:v", "mpeg2video", "-c:a", "ac3"),
     "flv": (*H264, "-c:a", "aac"),
     "mpg": ("-c:v", "mpeg2video", "-c:a", "mp2"),
+    "mxf": ("-c:v", "mpeg2video", "-c:a", "pcm_s16le"),
+    "ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
+    "wmv": ("-c:v", "msmpeg4", "-c:a", "wmav2"),
 }
 
 
 def run(*arguments: str | Path, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run ffmpeg; it says only what is wrong."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
+    argv = [REFERENCE, "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
     stdin = {} if data is not None else {"stdin": subprocess.DEVNULL}
     return subprocess.run(argv, check=True, capture_output=True, input=data, **stdin)  # type: ignore[call-overload,no-any-return]
 
@@ -101,9 +106,9 @@ def packet_sums(path: Path) -> list[str]:
     return [line.split(",", 1)[1] for line in done.stdout.decode().split()]
 
 
-def description(path: Path) -> list[str]:
-    """What `ffmpeg -i` says of streams, chapters and tags, without start, rate and its stamp."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(path)]
+def description(path: Path, program: str = REFERENCE) -> list[str]:
+    """What an ffmpeg says of streams, chapters and tags, without start, rate and its stamp."""
+    argv = [program, "-hide_banner", "-nostdin", "-i", str(path)]
     text = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL).stderr.decode()
     lines = text.split("Input #0")[1].splitlines()[1:-1]
     kept = [
