@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from avsync import detectors, ffmpeg, weights
+from avsync import detectors, ffmpeg, programs, weights
 from avsync.errors import AvsyncError, ToolMissingError
 
 
@@ -24,8 +24,10 @@ def examine() -> list[Finding]:
 
 def _ffmpeg() -> Finding:
     try:
-        path = ffmpeg.find_ffmpeg()
-        return Finding("ffmpeg", True, f"{path} ({ffmpeg.version()})")
+        version = ffmpeg.version()
+        found = f"{programs.ffmpeg_for('')} ({version})"
+        works = version != programs.UNKNOWN
+        return Finding("ffmpeg", works, "; ".join((found, *programs.notes_on(""))))
     except ToolMissingError as error:
         return Finding("ffmpeg", False, str(error))
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from avsync import programs
 from avsync.errors import MediaError, ToolMissingError
-from avsync.programs import find_ffmpeg as find_ffmpeg  # for whoever runs it in another way
+from avsync.programs import find_ffmpeg as find_ffmpeg  # for whoever asks here
 
 if sys.platform == "linux":
     import fcntl
@@ -76,8 +76,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     url = _input_in(arguments)
     while True:
         program = programs.ffmpeg_for(url)
-        argv = [program, "-nostdin", *arguments]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+        done = _done([program, "-nostdin", *arguments])
         if not _is_replaced(program, done.stderr, url, done.returncode):
             done.stderr = HEADER.sub(b"", done.stderr)
             return done
@@ -90,7 +89,15 @@ def banner(path: str | os.PathLike[str]) -> str:
 
 def version() -> str:
     """What the ffmpeg in use calls its version. Raises ToolMissingError where it is too old."""
-    return programs.version_in(_header(programs.ffmpeg_for("")))
+    program = programs.ffmpeg_for("")
+    if programs.replace_old(program, _header(program)):
+        program = programs.ffmpeg_for("")
+    return programs.version_in(_header(program))
+
+
+def notes_on(path: str | os.PathLike[str]) -> list[str]:
+    """That another ffmpeg than the usual one was used for a file, and why."""
+    return programs.notes_on(input_url(path))
 
 
 def encoders() -> frozenset[str]:
@@ -198,9 +205,10 @@ def _pieces(
 @contextmanager
 def _started(argv: Sequence[str], tail: deque[str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process whose last words go to `tail`; it ends with the block."""
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    with _can_start(argv[0]):
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
     assert process.stdout and process.stderr
     _widen(process.stdout)
     listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
@@ -245,6 +253,17 @@ def _is_replaced(program: str, said: bytes, url: str, status: int) -> bool:
 @cache
 def _header(program: str) -> str:
     """What an ffmpeg says of itself."""
-    argv = [program, "-version"]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stdout.decode(errors="replace")
+    return _done([program, "-version"]).stdout.decode(errors="replace")
+
+
+def _done(argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    with _can_start(argv[0]):
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@contextmanager
+def _can_start(program: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ToolMissingError(f"{program}: cannot be run: {error.strerror}") from error

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from avsync import ffmpeg, media
+from avsync import ffmpeg, media, programs
 from avsync.containers import COVER
 from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
 from avsync.inventory import Inventory, take_inventory
-from avsync.moving import Move, write_proved
+from avsync.moving import Move, steps, write_proved
 from avsync.remux import (
     OUTPUT,
     Cure,
@@ -68,8 +68,18 @@ def fix(
     Where the offset cannot be told, or the result does not measure as right, nothing is written
     and the report says why. Raises an `AvsyncError` where a file cannot be read or written.
     """
-    options = options or FixOptions()
-    source, target = Path(path), Path(output)
+    report = _fixed(path, Path(output), options or FixOptions(), tools, progress)
+    return replace(report, notes=(*report.notes, *ffmpeg.notes_on(path)))
+
+
+def _fixed(
+    path: str | os.PathLike[str],
+    target: Path,
+    options: FixOptions,
+    tools: Tools | None,
+    progress: Progress,
+) -> FixReport:
+    source = Path(path)
     inventory = take_inventory(_readable(source))
     check_target(source, target, options.force)
     moved_streams(inventory, options.wishes)
@@ -89,9 +99,7 @@ def fix(
     planned = move.planner()(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
-        return replace(
-            report, status="planned", commands=_commands(planned, inventory, target, options)
-        )
+        return replace(report, status="planned", commands=_commands(move, options))
     return _write_and_prove(report, move, options, tools, progress)
 
 
@@ -143,20 +151,18 @@ def _method(planned: Plan, cure: Cure) -> Literal["copy", "encode", "resample"]:
     return "encode" if cure.stretch == 1.0 else "resample"
 
 
-def _commands(
-    planned: Plan, inventory: Inventory, target: Path, options: FixOptions
-) -> tuple[str, ...]:
+def _commands(move: Move, options: FixOptions) -> tuple[str, ...]:
     """Commands for a shell; without --force they replace nothing, either."""
-    program = [ffmpeg.find_ffmpeg(), "-nostdin"]
-    pictures = {f"{COVER}{index}": f"{target}.cover{index}" for index in planned.covers}
-    replaced = {OUTPUT: ffmpeg.input_url(target), "-y": "-y" if options.force else "-n"}
-    arguments = [(replaced | pictures).get(part, part) for part in planned.arguments]
-    before = [
-        [ffmpeg.input_url(picture) if part == OUTPUT else part for part in extraction]
-        for index, picture in zip(planned.covers, pictures.values(), strict=True)
-        for extraction in (cover_arguments(inventory.path, index),)
-    ]
-    return tuple(shlex.join([*program, *each]) for each in (*before, arguments))
+    commands = []
+    for planned, path, output in steps(move):
+        pictures = {f"{COVER}{index}": f"{output}.cover{index}" for index in planned.covers}
+        replaced = {OUTPUT: ffmpeg.input_url(output), "-y": "-y" if options.force else "-n"}
+        for index, picture in zip(planned.covers, pictures.values(), strict=True):
+            into = {OUTPUT: ffmpeg.input_url(picture)}
+            commands.append([into.get(part, part) for part in cover_arguments(path, index)])
+        commands.append([(replaced | pictures).get(part, part) for part in planned.arguments])
+    program = [programs.ffmpeg_for(ffmpeg.input_url(move.inventory.path)), "-nostdin"]
+    return tuple(shlex.join([*program, *arguments]) for arguments in commands)
 
 
 def _write_and_prove(

@@ -89,11 +89,9 @@ def write_proved(move: Move, draft: Path, progress: Progress = silent) -> Writte
 
     Raises MediaError where it cannot be written.
     """
-    original = Original.of(move.inventory)
-    if original.leaps:
-        original = Original.of(move.inventory, mended=True)
-        if original.is_broken:
-            return Written(doubts=("its time stamps go back: convert it first",))
+    original = _original(move)
+    if original.is_broken:
+        return Written(doubts=("its time stamps go back: convert it first",))
     if not must_be_evened(move, original):
         return _write(move, original, draft, progress)
     even = draft.with_name(f"{EVEN}{draft.name}")
@@ -106,6 +104,29 @@ def write_proved(move: Move, draft: Path, progress: Progress = silent) -> Writte
     finally:
         even.unlink(missing_ok=True)
     return replace(written, notes=(*notes, *written.notes))
+
+
+def steps(move: Move) -> list[tuple[Plan, Path, Path]]:
+    """What is planned, from where and to where: in one step or, by a copy that is made even, two.
+
+    The second is planned before the first is done, and may differ in what a container makes anew.
+    """
+    path, target = move.inventory.path, move.target
+    if not must_be_evened(move, _original(move)):
+        return [(move.planner()(()), path, target)]
+    first, even = move.evened().planner()(()), target.with_name(f"{EVEN}{target.name}")
+    streams = {stream.index: stream for stream in move.inventory.streams}
+    written = tuple(replace(streams[old], index=new) for new, old in enumerate(first.streams))
+    inventory = replace(move.inventory, path=even, form="", start_seconds=0.0, streams=written)
+    return [
+        (first, path, even),
+        (replace(move, inventory=inventory).planner()(()), even, target),
+    ]
+
+
+def _original(move: Move) -> Original:
+    original = Original.of(move.inventory)
+    return Original.of(move.inventory, mended=True) if original.leaps else original
 
 
 def must_be_evened(move: Move, original: Original) -> bool:

@@ -14,6 +14,7 @@ from avsync.errors import MediaError, ToolMissingError
 
 OLDEST = "4.2"  # that writes and reads right what the tests make
 OLDEST_LIBAVCODEC = (58, 54)  # of that version; what was built from git has no other number
+UNKNOWN = "no ffmpeg"  # what does not say its version
 # How a process ends by a fault of its own, not by somebody else.
 CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
 
@@ -91,7 +92,7 @@ def replace_crashed(program: str, header: str, url: str, status: int) -> bool:
 def version_in(header: str) -> str:
     """What an ffmpeg calls its version: `ffmpeg 5.1.9-0+deb12u1`."""
     found = re.match(r"ffmpeg version (\S+)", header)
-    return f"ffmpeg {found[1]}" if found else "ffmpeg of unknown version"
+    return f"ffmpeg {found[1]}" if found else UNKNOWN
 
 
 def _is_replaced(program: str, url: str, why: str) -> bool:
