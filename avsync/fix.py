@@ -16,7 +16,7 @@ from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
-from avsync.inventory import Inventory, take_inventory
+from avsync.inventory import take_inventory
 from avsync.moving import Move, steps, write_proved
 from avsync.remux import (
     OUTPUT,
