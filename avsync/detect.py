@@ -45,7 +45,8 @@ def detect(
     tools = tools or open_tools(options, progress)
     onlooker = onlooker_of(info, tools, progress)
     name = os.fspath(path)
-    if options.thorough or not sampling.is_long(info.duration_seconds):
+    is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
+    if is_whole or not sampling.is_long(info.duration_seconds):
         report = verdict(name, [onlooker.look()], options, tools)
     else:
         report = _sampled(name, onlooker, options, tools)

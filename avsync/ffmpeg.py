@@ -23,6 +23,7 @@ if sys.platform == "linux":
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
+FAULT = re.compile(r"\[(?:error|fatal|panic)\] ")  # as ffmpeg marks its lines with `level+...`
 PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 
@@ -86,6 +87,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
 
 
+def words(*arguments: str) -> Iterator[bytes]:
+    """Run ffmpeg to its end, for what it says: line by line, however much that is."""
+    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-nostats", *arguments]
+    silence = subprocess.DEVNULL
+    process = subprocess.Popen(argv, stdin=silence, stdout=silence, stderr=subprocess.PIPE)
+    assert process.stderr
+    try:
+        yield from process.stderr
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
 def banner(path: str | os.PathLike[str]) -> str:
     """What `ffmpeg -i FILE` says of a file: its streams, times and metadata."""
     return run("-i", input_url(path)).stderr.decode(errors="replace")
@@ -97,15 +112,20 @@ def version() -> str:
 
 
 def read_chunks(
-    stream: Any, chunk_bytes: int, path: str | os.PathLike[str], warnings: list[str] | None = None
+    stream: Any,
+    chunk_bytes: int,
+    path: str | os.PathLike[str],
+    warnings: list[str] | None = None,
+    listen: Callable[[str], None] | None = None,
 ) -> Iterator[bytes]:
     """Run ffmpeg and yield its standard output in pieces of `chunk_bytes` (the last may be short).
 
     A file that breaks off in the middle gives what could be decoded, and ffmpeg's words are
-    appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
-    ends with the iterator, also when that is closed early.
+    appended to `warnings`; `listen` gets the lines that are no faults, in a thread of its own.
+    Raises MediaError where nothing at all could be decoded. The process ends with the iterator,
+    also when that is closed early.
     """
-    argv = command(stream, "-loglevel", "error")
+    argv = command(stream, "-nostats", "-loglevel", "level+info" if listen else "level+error")
     process = subprocess.Popen(
         [input_url(path) if part == INPUT else part for part in argv],
         stdin=subprocess.DEVNULL,
@@ -115,7 +135,7 @@ def read_chunks(
     assert process.stdout and process.stderr
     _widen(process.stdout)
     tail: deque[str] = deque(maxlen=LAST_WORDS)
-    listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
+    listener = Thread(target=_collect, args=(process.stderr, tail, listen), daemon=True)
     listener.start()
     anything = False
     try:
@@ -190,7 +210,13 @@ def last_words(lines: deque[str] | list[str]) -> str:
     return " / ".join(words) or "no message"
 
 
-def _collect(stderr: IO[bytes], tail: deque[str]) -> None:
+def _collect(
+    stderr: IO[bytes], tail: deque[str], listen: Callable[[str], None] | None = None
+) -> None:
+    """Keep the last faults that are told; `listen` gets all other lines."""
     for line in stderr:
-        if text := line.decode(errors="replace").strip():
-            tail.append(text)
+        text = line.decode(errors="replace").strip()
+        if listen and not FAULT.search(text):
+            listen(text)
+        elif text:
+            tail.append(FAULT.sub("", text))

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from avsync import ffmpeg, media, packets
+from avsync.banner import Stream
 from avsync.containers import COVER
 from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
-from avsync.inventory import Inventory, Stream, measured_bitrate, take_inventory
+from avsync.inventory import Inventory, measured_bitrate, take_inventory
 from avsync.remux import (
     OUTPUT,
     Cure,

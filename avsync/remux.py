@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync import ffmpeg
+from avsync.banner import Stream
 from avsync.containers import (
     EDIT_LISTS,
     MATROSKA,
@@ -24,7 +25,7 @@ from avsync.containers import (
     is_made_anew,
 )
 from avsync.errors import MediaError
-from avsync.inventory import Inventory, Stream
+from avsync.inventory import Inventory
 from avsync.resampling import sound_filter
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write

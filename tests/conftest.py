@@ -1,13 +1,17 @@
 """What several tests share: made media, places, and the real command."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
+
+from avsync import ffmpeg
 
 # Small networks on small clips: more threads than one only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
 Command = Callable[..., subprocess.CompletedProcess[str]]
+FFMPEGS = os.environ.get("AVSYNC_TEST_FFMPEGS", "")  # paths of more of them, for `each_ffmpeg`
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +30,32 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("real clips are not here (../shared)")
     return SHARED
+
+
+@pytest.fixture(params=["system", "bundled", *filter(None, FFMPEGS.split(os.pathsep))])
+def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Use each ffmpeg that is here, one after another; gives its path, skips where it is absent.
+
+    They are the first on PATH, the one that imageio-ffmpeg carries, and those that the environment
+    variable AVSYNC_TEST_FFMPEGS lists.
+    """
+    path = {"system": shutil.which("ffmpeg"), "bundled": bundled_ffmpeg()}.get(
+        request.param, shutil.which(request.param)
+    )
+    if path is None:
+        pytest.skip(f"this ffmpeg is not here: {request.param}")
+    monkeypatch.setenv("AVSYNC_FFMPEG", path)
+    ffmpeg.find_ffmpeg.cache_clear()
+    yield path
+    ffmpeg.find_ffmpeg.cache_clear()
+
+
+def bundled_ffmpeg() -> str | None:
+    """Path of the ffmpeg inside the package imageio-ffmpeg, whatever is on PATH; None: none."""
+    folder = Path(imageio_ffmpeg.__file__).parent / "binaries"
+    return next(
+        (os.fspath(path) for path in folder.glob("ffmpeg-*") if os.access(path, os.X_OK)), None
+    )
 
 
 @pytest.fixture(autouse=True)
