@@ -22,7 +22,7 @@ DISPOSITIONS = frozenset(
 )
 
 _STREAM = re.compile(
-    r"^ {2,4}Stream #0:(\d+)(?:\[\w+\])?(?:\(\w+\))?: "
+    r"^ {2,4}Stream #0:(\d+)(?:\[\w+\])?(?:\([^)]*\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)$"
 )
 _OTHER = re.compile(r"^ {2,4}(?:Chapters:|Chapter #|Program \d|Stream group #|Stream #)")

@@ -119,7 +119,7 @@ def probe(
     said = banner.read(opening.banner)
     videos = [stream for stream in said.of_kind("Video") if not stream.is_cover]
     audios = said.of_kind("Audio")
-    if not (audios or said.of_kind("Video")):
+    if not said.streams:
         why = banner.cause(opening.banner, path)
         raise MediaError(f"{path}: not a media file that ffmpeg can read: {why}")
     video = _chosen(videos, video_track, f"{path}: no video track")

@@ -14,7 +14,9 @@ from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 from avsync.timeline import Placer
 
 MICROSECONDS = "1/1000000"  # time base of the stamps that are listened to
-GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there, no less
+GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there at once,
+SLIGHT_SAMPLES = SAMPLE_RATE // 250  # what is 4 ms off for long, too; less is rounding
+LONG_BLOCKS = 20  # half a second
 STILL_SECONDS = 0.12  # a frame that stands longer is a still, to be held to its end
 WAIT_SECONDS = 60.0  # for the stamp of what has come already
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
@@ -101,9 +103,10 @@ def placed_samples(
     """(N, C) samples as they were decoded -> (N, C) samples from film time 0 on.
 
     What starts late is preceded by silence, and gaps are filled; what is stamped earlier than the
-    end of what came before is cut. Less than 20 ms are the rounding of a container.
+    end of what came before is cut. A few milliseconds are the rounding of a container, unless they
+    stay: then the stamp of the first block was odd, or a clock runs away.
     """
-    source = _Source(chunks)
+    source, steady = _Source(chunks), _Steadiness()
     written = run = 0  # samples that are given; and that come next, as they are
     decoded = 0.0  # seconds, of all blocks
     while source.has_more_than(run):
@@ -115,7 +118,7 @@ def placed_samples(
         epoch = placer.epoch
         late = round(placer.place(block.stamp_seconds, block.seconds) * SAMPLE_RATE) - written - run
         begins = placer.epoch != epoch or not (written or run)
-        if abs(late) >= (1 if begins else GAP_SAMPLES):
+        if late and (begins or steady.is_off(late)):
             yield source.take(run)
             written, run = written + run, 0
             if written and abs(late) >= NOTED_SAMPLES:
@@ -130,6 +133,24 @@ def placed_samples(
             yield source.take(run)
             written, run = written + run, 0
     yield source.take(run)
+
+
+class _Steadiness:
+    """Tells rounding of stamps from sound that is off them for good."""
+
+    def __init__(self) -> None:
+        self._blocks = 0  # one after the other that are off, to the same side
+        self._side = 0
+
+    def is_off(self, late_samples: int) -> bool:
+        """Whether to move sound that comes so late."""
+        side = (late_samples >= SLIGHT_SAMPLES) - (late_samples <= -SLIGHT_SAMPLES)
+        self._blocks = self._blocks + 1 if side and side == self._side else abs(side)
+        self._side = side
+        if abs(late_samples) < GAP_SAMPLES and self._blocks < LONG_BLOCKS:
+            return False
+        self._blocks = 0
+        return True
 
 
 def cut(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from avsync import banner, inventory
+from avsync import banner
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "ffmpeg-i"
 VERSIONS = sorted(path.name for path in GOLDEN.iterdir())
@@ -83,37 +83,33 @@ def test_all_that_was_made_is_looked_at() -> None:
 def test_times(name: str) -> None:
     facts = FACTS[name]
     for version, text in texts_of(name):
-        taken = inventory.parse(Path(name), text)
-        for seconds, start in (banner.times(text), (taken.duration_seconds, taken.start_seconds)):
-            assert start == pytest.approx(facts.start_seconds, abs=PRIMING_SECONDS), version
-            assert seconds == pytest.approx(facts.seconds, abs=DURATION_SECONDS), version
+        said = banner.read(text)
+        start, seconds = said.start_seconds, said.duration_seconds
+        assert start == pytest.approx(facts.start_seconds, abs=PRIMING_SECONDS), version
+        assert seconds == pytest.approx(facts.seconds, abs=DURATION_SECONDS), version
 
 
 @pytest.mark.parametrize("name", FACTS)
 def test_streams_in_order(name: str) -> None:
     for version, text in texts_of(name):
-        streams = inventory.parse(Path(name), text).streams
+        streams = banner.read(text).streams
         said = [f"{stream.kind} {stream.codec} {stream.tag}".strip() for stream in streams]
         assert ", ".join(said) == FACTS[name].streams, version
-        wanted = [(s.index, s.kind) for s in streams if s.kind in ("Video", "Audio")]
-        assert [(index, kind) for index, kind, _ in banner.streams(text)] == wanted, version
+        assert [stream.index for stream in streams] == list(range(len(streams)))
 
 
 @pytest.mark.parametrize("name", FACTS)
 def test_pictures_as_they_are_shown(name: str) -> None:
     for version, text in texts_of(name):
-        shown = [
-            banner.video_stream(index, rest)
-            for index, kind, rest in banner.streams(text)
-            if kind == "Video" and "(attached pic)" not in rest.splitlines()[0]
-        ]
+        films = banner.read(text).of_kind("Video")
+        shown = [stream.picture for stream in films if not stream.is_cover]
         first = shown[0] if shown else None
         assert (first and (first.width, first.height)) == FACTS[name].size, version
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_streams_are_for(version: str) -> None:
-    several = inventory.parse(Path("several.mkv"), text_of(version, "several.mkv"))
+    several = banner.read(text_of(version, "several.mkv"))
     told = [stream.dispositions for stream in several.streams]
     since_5 = [("comment",), ("default",), ("default", "hearing impaired"), ("forced",)]
     before = [(), ("default",), ("default",), ("forced",)]  # Matroska's flags were not read
@@ -124,13 +120,13 @@ def test_what_streams_are_for(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_tags_belong_to_what_they_are_printed_under(version: str) -> None:
-    several = inventory.parse(Path("several.mkv"), text_of(version, "several.mkv"))
+    several = banner.read(text_of(version, "several.mkv"))
     assert several.tags["title"] == "A test" and several.tags["ARTIST"] == "Somebody"
     assert several.streams[0].tags["title"] == "Commentary"
     assert several.streams[4].tags == {"filename": "font.ttf", "mimetype": "font/ttf"}
-    broadcast = inventory.parse(Path("broadcast.ts"), text_of(version, "broadcast.ts"))
+    broadcast = banner.read(text_of(version, "broadcast.ts"))
     assert not any("service_name" in stream.tags for stream in broadcast.streams)
-    liar = inventory.parse(Path("liar.mkv"), text_of(version, "liar.mkv"))
+    liar = banner.read(text_of(version, "liar.mkv"))
     for stream in liar.streams:
         assert stream.tags["HANDLER_NAME"] and stream.tags["DURATION"].startswith("00:00:01.0")
 
@@ -139,3 +135,27 @@ def test_tags_belong_to_what_they_are_printed_under(version: str) -> None:
 def test_why_a_file_cannot_be_opened(name: str) -> None:
     for version, text in texts_of(name):
         assert banner.cause(text, Path(name)) == CAUSES[name], version
+
+
+def test_tags_are_no_facts() -> None:
+    """Titles that look like what ffmpeg says itself."""
+    text = """Input #0, matroska,webm, from 'file:liar.mkv':
+  Metadata:
+    title           : Duration: 01:00:00.00, start: 7.000000
+    comment         : Chapter 1 of Program 2
+                    : Stream #0:5: Audio: mp3
+    artist          : Somebody
+  Duration: 00:00:01.02, start: -0.021000, bitrate: 121 kb/s
+  Stream #0:0(x-y): Video: h264 (High), yuv420p, 160x120 [SAR 1:1 DAR 4:3], SAR 3:4 DAR 1:1, 25 fps
+      Metadata:
+        title           : rotation of 90.00 degrees (attached pic)
+  Stream #0:1(): Audio: aac (LC), 48000 Hz, mono, fltp (default)
+      Metadata:
+        title           : 640x480
+"""
+    said = banner.read(text)
+    assert (said.duration_seconds, said.start_seconds) == (1.02, -0.021)
+    assert said.tags["artist"] == "Somebody"
+    film, sound = said.streams
+    assert film.picture == banner.VideoStream(0, 120, 120) and not film.is_cover
+    assert sound.is_mono and sound.dispositions == ("default",)
