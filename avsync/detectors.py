@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avsync.boxes import Box, Calibration
 from avsync.downloads import Progress, RemoteFile, fetch, is_intact, silent
-from avsync.errors import DownloadError, FacesError
+from avsync.errors import DownloadError, FacesError, UsageError
 
 MIN_SCORE = 0.6  # of a face, for detectors that state a probability
 
@@ -69,7 +69,7 @@ def open_finder(
     """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
 
     Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
-    fall back. Raises FacesError for an unknown name or a detector whose files cannot be had.
+    fall back. Raises UsageError for an unknown name, FacesError where files cannot be had.
     """
     chosen, paths = settle(wanted, progress, notes)
     spec = DETECTORS[chosen]
@@ -90,13 +90,18 @@ def settle(
             if notes is not None:
                 notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
             return settle("hog")
-    spec = DETECTORS.get(wanted)
-    if spec is None:
-        raise FacesError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
+    check_name(wanted)
+    files = DETECTORS[wanted].files
     try:
-        return wanted, [fetch(file, checkpoints_folder(), progress) for file in spec.files]
+        return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
     except DownloadError as error:
         raise FacesError(f"--faces {wanted}: {error}; or use --faces hog") from error
+
+
+def check_name(wanted: str) -> None:
+    """Raises UsageError for a name that is neither a detector's nor `auto`."""
+    if wanted not in ("auto", *DETECTORS):
+        raise UsageError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
 
 
 def is_ready(wanted: str) -> bool:

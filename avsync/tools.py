@@ -42,8 +42,17 @@ class DetectOptions:
     thorough: bool = False  # long files are looked at from end to end
 
     def __post_init__(self) -> None:
+        from avsync.detectors import check_name
+
         if not 0.1 <= self.max_offset_seconds <= 3600:
             raise UsageError(f"--max-offset {self.max_offset_seconds:g}: between 0.1 and 3600 s")
+        check_name(self.faces)
+        if not self.weights:
+            raise UsageError("--weights: empty; name default, syncnet_v2 or a weights file")
+        if self.device not in DEVICES:
+            raise UsageError(f"--device {self.device}: unknown; choose {', '.join(DEVICES)}")
+        if self.audio_track < 1:
+            raise UsageError(f"--audio-track {self.audio_track}: tracks count from 1")
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -100,8 +109,6 @@ def open_tools(
     from avsync.looking import geometry_of
     from avsync.resources import cores
 
-    if options.device not in DEVICES:
-        raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
     geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
     # Decoding, finding faces and embedding go on at once: the threads of each would be in the
@@ -162,7 +169,7 @@ def device_of(wanted: str) -> str:
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in DEVICES or (wanted == "cuda" and not torch.cuda.is_available()):
+    if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--device {wanted}: not here; choose auto or cpu")
     return wanted
 
