@@ -5,7 +5,7 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from avsync.downloads import Progress, silent
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 DEVICES = ("auto", "cpu", "cuda")
+INDECISIVE = ("device", "weights")  # options: answers hold for any device, and a file's checksum
 LOADING_TURN_SECONDS = 1e-3  # of Python's 5 ms; decoding a frame takes several turns
 
 
@@ -56,14 +57,9 @@ class DetectOptions:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What has a say in an answer, besides the file and the weights."""
-        return {
-            "max_offset_seconds": self.max_offset_seconds,
-            "faces": self.faces,
-            "cropped": self.cropped,
-            "upstream_scoring": self.upstream_scoring,
-            "thorough": self.thorough,
-        }
+        """What has a say in an answer, besides the file and what is in the weights."""
+        names = (field.name for field in fields(self))
+        return {name: getattr(self, name) for name in names if name not in INDECISIVE}
 
 
 @dataclass(frozen=True, slots=True)
