@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.boxes import Box, Calibration
-from avsync.downloads import Progress, RemoteFile, fetch, is_intact, silent
+from avsync.downloads import Progress, RemoteFile, at_home, fetch, is_intact, silent
 from avsync.errors import DownloadError, FacesError, UsageError
 
 MIN_SCORE = 0.6  # of a face, for detectors that state a probability
@@ -113,7 +113,7 @@ def checkpoints_folder() -> Path:
     """Where torch and face-alignment keep their weights (as torch.hub says, without torch)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return at_home(home) / "hub" / "checkpoints"
 
 
 def _open_yunet(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[float]]]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, silent
+from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, silent, user_cache
 from avsync.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -56,10 +56,8 @@ class Weights:
 
 def cache_folder() -> Path:
     """Where fetched weights are kept: AVSYNC_CACHE, or the user's cache folder."""
-    import platformdirs
-
     wanted = os.environ.get("AVSYNC_CACHE")
-    return Path(wanted) if wanted else platformdirs.user_cache_path("avsync")
+    return Path(wanted) if wanted else user_cache("avsync")
 
 
 def shipped_folder() -> Path:
@@ -80,7 +78,7 @@ def find(wanted: str) -> Path:
         path, cure = cache_folder() / SYNCNET_V2.name, "run: avsync weights fetch syncnet_v2"
     else:
         path, cure = Path(wanted), "name default, syncnet_v2 or an existing file"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"--weights {wanted}: {path} is not there; {cure}")
     if wanted == "syncnet_v2" and not is_intact(path, SYNCNET_V2):
         raise WeightsError(f"{path}: damaged (wrong checksum); delete it, then {cure}")
