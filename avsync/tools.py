@@ -145,6 +145,11 @@ def _load_now(options: DetectOptions, threads: int) -> Loaded:
     if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
+    if options.upstream_scoring and loaded.sha256 != weights.SYNCNET_V2.sha256:
+        notes.append(
+            f"LSE-D and LSE-C of {loaded.name} weights are not on SyncNet's scale: compare them "
+            "with none that were published; those of --weights syncnet_v2 are"
+        )
     network = Network(arranged(loaded.streams), device, threads)
     return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
 
