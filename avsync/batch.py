@@ -16,7 +16,7 @@ from avsync.pool import Answer, Pool, Task
 from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs
 from avsync.resume import ReportFile
-from avsync.tools import DetectOptions, open_tools
+from avsync.tools import DetectOptions, open_tools, take_over
 
 __all__ = ["BatchOptions", "detect_all", "find_media", "read_names"]
 
@@ -51,12 +51,13 @@ class BatchOptions:
 def detect_one(
     path: str, options: DetectOptions, progress: Progress = silent
 ) -> Iterator[Answer[SyncReport]]:
-    """The answer for a file alone: in this process, on all cores.
+    """The answer for a file alone: in this process, which it takes over, on all cores.
 
     Raises AvsyncError where the tools cannot be had.
     """
     from avsync import weights
 
+    take_over()
     tools = open_tools(options, progress)
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)

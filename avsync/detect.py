@@ -16,7 +16,7 @@ from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv
+from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv, take_over
 
 if TYPE_CHECKING:
     from avsync.looking import Onlooker
@@ -105,10 +105,11 @@ def try_detect(
 def open_measure(
     options: DetectOptions, notes: tuple[str, ...], threads: int
 ) -> Callable[[str], SyncReport]:
-    """Load the tools once, for a process that measures many files on so many threads.
+    """Load the tools once, in a process that does nothing but measure files on so many threads.
 
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
+    take_over(threads)
     tools = open_tools(options, threads=threads)
     _ = tools.loaded  # what cannot be had is said now
     tools = replace(tools, notes=(*notes, *tools.notes))

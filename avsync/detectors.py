@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from avsync.downloads import Progress, RemoteFile, at_home, fetch, is_intact, si
 from avsync.errors import DownloadError, FacesError, UsageError
 
 MIN_SCORE = 0.6  # of a face, for detectors that state a probability
+
+_one_quiet_opening = Lock()  # the level at which OpenCV speaks is the process's
 
 
 class FaceFinder(Protocol):
@@ -120,9 +123,13 @@ def _open_yunet(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[fl
     # The network that face-alignment wraps, called without importing torch and numba for it.
     import cv2
 
-    if hasattr(cv2, "utils"):
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its graph engine warns
-    network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+    logging = cv2.utils.logging
+    with _one_quiet_opening:  # of a graph engine that warns
+        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        try:
+            network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+        finally:
+            logging.setLogLevel(level)
 
     def corners(picture: NDArray[np.uint8]) -> list[list[float]]:
         height, width = picture.shape[:2]

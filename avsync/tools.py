@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 INDECISIVE = ("device", "weights")  # options: answers hold for any device, and a file's checksum
-LOADING_TURN_SECONDS = 1e-3  # of Python's 5 ms; decoding a frame takes several turns
+TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
+OBJECTS_BEFORE_COLLECTING = 50_000  # of Python's 700; importing torch makes no garbage to speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,27 @@ class Tools:
         return self.loading.result()
 
 
+def take_over(threads: int | None = None) -> None:
+    """Set this process up for measuring files: one that is avsync's own, before tools are opened.
+
+    `threads`: how many of all kinds may be busy at once.
+    """
+    require_opencv()
+    import cv2
+
+    from avsync import ffmpeg
+    from avsync.resources import cores
+
+    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
+    # others' way, and OpenCV's wait busily.
+    each = max(1, (threads or cores()) // 2)
+    cv2.setNumThreads(each)
+    ffmpeg.use_threads(each)
+    # Libraries are loaded, and pictures looked at, by threads that hold each other up.
+    sys.setswitchinterval(TURN_SECONDS)
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
+
+
 def open_tools(
     options: DetectOptions, progress: Progress = silent, threads: int | None = None
 ) -> Tools:
@@ -98,19 +120,13 @@ def open_tools(
     require_opencv()
     from concurrent.futures import ThreadPoolExecutor
 
-    import cv2
-
-    from avsync import ffmpeg, weights
+    from avsync import weights
     from avsync.detectors import open_finder
     from avsync.looking import geometry_of
     from avsync.resources import cores
 
     geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
-    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
-    # others' way, and OpenCV's wait busily.
-    cv2.setNumThreads(max(1, threads // 2))
-    ffmpeg.use_threads(max(1, threads // 2))
     loader = ThreadPoolExecutor(1, "load")
     loading = loader.submit(_load, options, threads)
     loader.shutdown(wait=False)
@@ -120,19 +136,6 @@ def open_tools(
 
 
 def _load(options: DetectOptions, threads: int) -> Loaded:
-    """Importing torch makes no garbage to speak of; other threads, who look at the file, go on."""
-    interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(LOADING_TURN_SECONDS)
-    gc.disable()
-    try:
-        return _load_now(options, threads)
-    finally:
-        sys.setswitchinterval(interval)
-        if collects:
-            gc.enable()
-
-
-def _load_now(options: DetectOptions, threads: int) -> Loaded:
     from avsync import weights
     from avsync.confidence import Calibration
     from avsync.embeddings import Network

@@ -12,6 +12,7 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, silent, user_cache
@@ -35,6 +36,9 @@ KNOWN = {
     "default": "avsync's own network, comes with avsync",
     "syncnet_v2": "SyncNet's public checkpoint (Chung and Zisserman)",
 }
+
+
+_one_without_warnings = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
 
     foreign = f"{path}: neither a weights file of avsync nor SyncNet's; see: avsync weights list"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles that torch did not write
+        # Of pickles that torch did not write. Filters are the process's: one thread at a time.
+        with _one_without_warnings, warnings.catch_warnings(action="ignore"):
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # there is little that foreign bytes cannot make it raise
         raise WeightsError(foreign) from error

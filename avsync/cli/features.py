@@ -7,7 +7,7 @@ import typer
 
 from avsync.cli import options as opt
 from avsync.console import progress_bar
-from avsync.tools import DetectOptions
+from avsync.tools import DetectOptions, take_over
 
 
 def features(
@@ -34,5 +34,6 @@ def features(
     options = DetectOptions(
         faces=faces, cropped=cropped, weights=weights, device=device, audio_track=audio_track
     )
+    take_over()
     with progress_bar(quiet) as progress:
         write_features(video, output, options, force, progress)
