@@ -82,8 +82,10 @@ class MediaInfo:
     video: VideoStream | None
     audio: AudioStream | None
     has_cover_art: bool  # a still picture that is no video
-    video_tracks: int = 1  # that the file has
-    audio_tracks: int = 1
+    audio_tracks: int = 0  # that there are
+    video_tracks: int = 0  # that there are, without cover pictures
+    audio_track: int | None = None  # the one that was chosen; tracks of a kind count from 1
+    video_track: int | None = None
 
     @property
     def start_seconds(self) -> float:
@@ -132,8 +134,10 @@ def probe(
         video.picture if video else None,
         AudioStream(audio.index, 1 if audio.is_mono else 2) if audio else None,
         len(videos) < len(said.of_kind("Video")),
-        len(videos),
         len(audios),
+        len(videos),
+        audios.index(audio) + 1 if audio else None,
+        videos.index(video) + 1 if video else None,
     )
 
 
