@@ -22,7 +22,7 @@ DISPOSITIONS = frozenset(
 )
 
 _STREAM = re.compile(
-    r"^ {2,4}Stream #0:(\d+)(?:\[\w+\])?(?:\([^)]*\))?: "
+    r"^ {2,4}Stream #0:(\d+)(?:\[(\w+)\])?(?:\([^)]*\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)$"
 )
 _OTHER = re.compile(r"^ {2,4}(?:Chapters:|Chapter #|Program \d|Stream group #|Stream #)")
@@ -59,6 +59,7 @@ class Stream:
     """One stream of a container."""
 
     index: int
+    number: int  # by which the container knows it, else the index
     kind: str  # Video, Audio, Subtitle, Data, Attachment, Unknown
     words: str  # in which ffmpeg describes it
     tags: dict[str, str] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Banner:
     start_seconds: float
     streams: tuple[Stream, ...]  # in the order of the container
     tags: dict[str, str]
+    has_chapters: bool
 
     def of_kind(self, kind: str) -> list[Stream]:
         """The streams of one kind."""
@@ -152,7 +154,8 @@ def read(text: str) -> Banner:
         elif heading == "metadata" and (pair := _PAIR.match(line)):
             (here.tags if here else tags).setdefault(pair[1], pair[2])
     ordered = tuple(streams[index] for index in sorted(streams))
-    return Banner(duration, start, ordered, tags)
+    has_chapters = bool(re.search(r"^ +Chapter #", text, re.MULTILINE))
+    return Banner(duration, start, ordered, tags, has_chapters)
 
 
 def _in_sections(text: str) -> Iterator[tuple[str, Stream | None, str]]:
@@ -164,7 +167,9 @@ def _in_sections(text: str) -> Iterator[tuple[str, Stream | None, str]]:
     heading, about, is_other = "", None, False
     for line in text.splitlines():
         if found := _STREAM.match(line):
-            heading, about, is_other = "", Stream(int(found[1]), found[2], found[3]), False
+            index, number, kind, words = found.groups()
+            about = Stream(int(index), int(number or index, 0), kind, words)
+            heading, is_other = "", False
         elif _OTHER.match(line):
             heading, is_other = "", True
         elif found := _HEADING.match(line):

@@ -1,56 +1,41 @@
-"""The only place that starts a process: find ffmpeg, run it, translate its failure.
+"""The only place that starts a process: run ffmpeg, and translate its failure.
 
 Commands are built by ffmpeg-python and run as an argument list, never through a shell, and
-with stdin closed, so that ffmpeg cannot eat the list a shell loop is reading from.
+with stdin closed, so that ffmpeg cannot eat the list a shell loop is reading from. Where it turns
+out to be too old, or crashes, the one that imageio-ffmpeg carries takes over.
 """
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from functools import cache
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import pairwise
 from threading import Thread
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+from avsync import programs
 from avsync.errors import MediaError, ToolMissingError
+from avsync.programs import find_ffmpeg as find_ffmpeg  # for whoever runs it in another way
 
 if sys.platform == "linux":
     import fcntl
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
-SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
 FAULT = re.compile(r"\[(?:error|fatal|panic)\] ")  # as ffmpeg marks its lines with `level+...`
+# What goes back is written all the same where stamps are not.
+HARMLESS = re.compile(r"non monotonically increasing dts to muxer")
+SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
+HEADER = re.compile(rb"\Affmpeg version.*\n(?:  .*\n)*")  # by which it introduces itself
 PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
+EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
 
 _threads: list[str] = []  # options that say how many; empty: as many as there are cores
-
-
-@cache
-def find_ffmpeg() -> str:
-    """Path of the ffmpeg to use: AVSYNC_FFMPEG, then PATH, then the one imageio-ffmpeg carries.
-
-    Raises ToolMissingError where none is found, or AVSYNC_FFMPEG names no program.
-    """
-    if wanted := os.environ.get("AVSYNC_FFMPEG"):
-        if found := shutil.which(wanted):
-            return found
-        raise ToolMissingError(f"AVSYNC_FFMPEG={wanted}: no such program; correct or unset it")
-    if found := shutil.which("ffmpeg"):
-        return found
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        raise ToolMissingError(
-            "ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), "
-            "or `pip install imageio-ffmpeg`, or set AVSYNC_FFMPEG to its path"
-        ) from None
 
 
 def use_threads(count: int) -> None:
@@ -75,6 +60,16 @@ def input_url(path: str | os.PathLike[str]) -> str:
     return f"file:{os.fspath(path)}"
 
 
+class Listener(Protocol):
+    """Whoever wants to hear what ffmpeg says that is no fault."""
+
+    def begin(self) -> None:
+        """ffmpeg begins; where it crashed before, it says everything again."""
+
+    def hear(self, line: str) -> None:
+        """Take a line; called in a thread of its own."""
+
+
 def command(stream: Any, *global_options: str) -> list[str]:
     """Argument list that runs an ffmpeg-python stream."""
     argv: list[str] = builder().compile(stream, cmd=find_ffmpeg())
@@ -82,23 +77,28 @@ def command(stream: Any, *global_options: str) -> list[str]:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end, for what it says."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", *arguments]
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+    """Run ffmpeg to its end, for what it says.
+
+    Raises MediaError where it crashes, ToolMissingError where it is too old.
+    """
+    url = _input_in(arguments)
+    while True:
+        program = programs.ffmpeg_for(url)
+        argv = [program, "-nostdin", *arguments]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+        if not _is_replaced(program, done.stderr, url, done.returncode):
+            done.stderr = HEADER.sub(b"", done.stderr)
+            return done
 
 
-def words(*arguments: str) -> Iterator[bytes]:
-    """Run ffmpeg to its end, for what it says: line by line, however much that is."""
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-nostats", *arguments]
-    silence = subprocess.DEVNULL
-    process = subprocess.Popen(argv, stdin=silence, stdout=silence, stderr=subprocess.PIPE)
-    assert process.stderr
-    try:
-        yield from process.stderr
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+def listen(listener: Listener, *arguments: str) -> None:
+    """Run ffmpeg to its end, for what it says, however much that is.
+
+    Raises MediaError where it crashes.
+    """
+    quiet = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info")
+    for _ in _lines(_Work([*quiet, *arguments], listener)):
+        pass  # it is asked to write nothing
 
 
 def banner(path: str | os.PathLike[str]) -> str:
@@ -107,8 +107,14 @@ def banner(path: str | os.PathLike[str]) -> str:
 
 
 def version() -> str:
-    """The first words of `ffmpeg -version`."""
-    return " ".join(run("-version").stdout.decode().split()[:3])
+    """What the ffmpeg in use calls its version. Raises ToolMissingError where it is too old."""
+    return programs.version_in(_header(programs.ffmpeg_for("")))
+
+
+def encoders() -> frozenset[str]:
+    """Names of the sound encoders of this ffmpeg, without those that it calls experimental."""
+    listed = run("-encoders").stdout.decode()
+    return frozenset(re.findall(r"^ A..[^X]\S\S (\w+)", listed, re.MULTILINE))
 
 
 def read_chunks(
@@ -116,51 +122,33 @@ def read_chunks(
     chunk_bytes: int,
     path: str | os.PathLike[str],
     warnings: list[str] | None = None,
-    listen: Callable[[str], None] | None = None,
+    listener: Listener | None = None,
 ) -> Iterator[bytes]:
     """Run ffmpeg and yield its standard output in pieces of `chunk_bytes` (the last may be short).
 
     A file that breaks off in the middle gives what could be decoded, and ffmpeg's words are
-    appended to `warnings`; `listen` gets the lines that are no faults, in a thread of its own.
-    Raises MediaError where nothing at all could be decoded. The process ends with the iterator,
-    also when that is closed early.
+    appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
+    ends with the iterator, also when that is closed early.
     """
-    argv = command(stream, "-nostats", "-loglevel", "level+info" if listen else "level+error")
-    process = subprocess.Popen(
-        [input_url(path) if part == INPUT else part for part in argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    level = "level+info" if listener else "level+error"
+    argv = command(stream, "-nostats", "-loglevel", level)[1:]
+    work = _Work([input_url(path) if part == INPUT else part for part in argv], listener)
+    yield from _pieces(
+        work, lambda pipe: pipe.read(chunk_bytes), lambda piece: len(piece) == chunk_bytes
     )
-    assert process.stdout and process.stderr
-    _widen(process.stdout)
-    tail: deque[str] = deque(maxlen=LAST_WORDS)
-    listener = Thread(target=_collect, args=(process.stderr, tail, listen), daemon=True)
-    listener.start()
-    anything = False
-    try:
-        while chunk := process.stdout.read(chunk_bytes):
-            anything = True
-            yield chunk
-        status = process.wait()
-        listener.join()
-    finally:
-        process.kill()
-        process.wait()
-        listener.join()
-        process.stdout.close()
-        process.stderr.close()
-    if status and not anything:
-        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot decode it: {last_words(tail)}")
-    if tail and warnings is not None:
-        warnings.append(f"damaged in part: {last_words(tail)}")
+    if work.status and not work.given:
+        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot decode it: {last_words(work.tail)}")
+    if warnings is not None:
+        damage = [f"damaged in part: {last_words(work.tail)}"] if work.tail else []
+        warnings += (*programs.notes_on(work.url), *damage)
 
 
-def _widen(pipe: IO[bytes]) -> None:
-    """Let a frame fit into a pipe: of Linux's usual 64 KB it takes ten turns to read one."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # somebody has too many of them
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+def read_lines(*arguments: str) -> Iterator[bytes]:
+    """Run ffmpeg and yield its standard output line by line, as far as it gets.
+
+    Raises MediaError where it crashes. The process ends with the iterator.
+    """
+    yield from _lines(_Work(arguments))
 
 
 def write_file(
@@ -171,37 +159,13 @@ def write_file(
     Raises MediaError, which names `path`, where it fails. The process ends with this call, also
     when that is interrupted.
     """
-    argv = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error"]
-    process = subprocess.Popen(
-        [*argv, "-nostats", "-progress", "pipe:1", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    tail: deque[str] = deque(maxlen=LAST_WORDS)
-    try:
-        assert process.stdout and process.stderr
-        listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
-        listener.start()
-        for line in process.stdout:
-            if found := re.match(rb"out_time_us=(\d+)", line):
-                on_progress(int(found[1]) / 1e6)
-        status = process.wait()
-        listener.join()
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
-    if status:
-        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(tail)}")
-
-
-def encoders() -> frozenset[str]:
-    """Names of the sound encoders of this ffmpeg, without those that it calls experimental."""
-    listed = run("-encoders").stdout.decode()
-    return frozenset(re.findall(r"^ A..[^X]\S\S (\w+)", listed, re.MULTILINE))
+    quiet = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-progress", "pipe:1")
+    work = _Work([*quiet, *arguments])
+    for line in _lines(work):
+        if found := re.match(rb"out_time_us=(\d+)", line):
+            on_progress(int(found[1]) / 1e6)
+    if work.status:
+        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(work.tail)}")
 
 
 def last_words(lines: deque[str] | list[str]) -> str:
@@ -210,13 +174,109 @@ def last_words(lines: deque[str] | list[str]) -> str:
     return " / ".join(words) or "no message"
 
 
-def _collect(
-    stderr: IO[bytes], tail: deque[str], listen: Callable[[str], None] | None = None
-) -> None:
-    """Keep the last faults that are told; `listen` gets all other lines."""
+@dataclass(slots=True)
+class _Work:
+    """A run of ffmpeg, and what comes of it."""
+
+    arguments: Sequence[str]
+    listener: Listener | None = None
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))  # of its stderr
+    status: int = 0  # with which it ended
+    given: int = 0  # pieces of its output that were passed on
+
+    @property
+    def url(self) -> str:
+        """The file that is read."""
+        return _input_in(self.arguments)
+
+
+def _lines(work: _Work) -> Iterator[bytes]:
+    yield from _pieces(work, lambda pipe: pipe.readline(), lambda line: line.endswith(b"\n"))
+
+
+def _pieces(
+    work: _Work, take: Callable[[IO[bytes]], bytes], is_whole: Callable[[bytes], bool]
+) -> Iterator[bytes]:
+    """Yield what ffmpeg writes; where it crashes, another one takes over at that place."""
+    while True:
+        program = programs.ffmpeg_for(work.url)
+        rest = b""
+        with _started(program, work) as process:
+            assert process.stdout
+            for place, piece in enumerate(iter(partial(take, process.stdout), b"")):
+                if not is_whole(piece):
+                    rest = piece  # what a crash left half-done is not passed on
+                elif place >= work.given:
+                    work.given += 1
+                    yield piece
+            work.status = process.wait()
+        if not _is_replaced(program, b"", work.url, work.status):
+            break
+        work.tail.clear()
+    if rest:
+        work.given += 1
+        yield rest
+
+
+@contextmanager
+def _started(program: str, work: _Work) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose words are collected; it ends with the block."""
+    process = subprocess.Popen(
+        [program, *work.arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    _widen(process.stdout)
+    ear = Thread(target=_collect, args=(process.stderr, work.tail, work.listener), daemon=True)
+    ear.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        ear.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a frame fit into a pipe: of Linux's usual 64 KB it takes ten turns to read one."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # somebody has too many of them
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _collect(stderr: IO[bytes], tail: deque[str], listener: Listener | None) -> None:
+    """Keep the last faults that are told; who listens gets all other lines."""
+    if listener:
+        listener.begin()
     for line in stderr:
         text = line.decode(errors="replace").strip()
-        if listen and not FAULT.search(text):
-            listen(text)
-        elif text:
+        if listener and not FAULT.search(text):
+            listener.hear(text)
+        elif text and not HARMLESS.search(text):
             tail.append(FAULT.sub("", text))
+
+
+def _input_in(arguments: Sequence[str]) -> str:
+    return next((after for name, after in pairwise(arguments) if name == "-i"), "")
+
+
+def _is_replaced(program: str, said: bytes, url: str, status: int) -> bool:
+    """Whether another ffmpeg has to do it again. Raises an AvsyncError where there is none."""
+    found = HEADER.match(said)
+    if found and programs.replace_old(program, found[0].decode(errors="replace")):
+        return True
+    if 0 <= status < EXCEPTION:
+        return False
+    return programs.replace_crashed(program, _header(program), url, status)
+
+
+@cache
+def _header(program: str) -> str:
+    """What an ffmpeg says of itself."""
+    argv = [program, "-version"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout.decode(errors="replace")

@@ -10,33 +10,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from avsync import ffmpeg, media, packets
-from avsync.banner import Stream
+from avsync import ffmpeg, media
 from avsync.containers import COVER
 from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
-from avsync.inventory import Inventory, measured_bitrate, take_inventory
+from avsync.inventory import Inventory, take_inventory
+from avsync.moving import Move, write_proved
 from avsync.remux import (
     OUTPUT,
     Cure,
-    Encoding,
     Plan,
     Wishes,
     cover_arguments,
-    encoder_for,
-    is_lossless,
     moved_streams,
-    must_reencode,
-    plan,
 )
 from avsync.report import SyncReport
 from avsync.safe_output import check_target, safe_output
 from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
 from avsync.tolerance import STANDARDS, Tolerance
 from avsync.tools import DetectOptions, Tools, open_tools
-from avsync.writing import Planner, write
 
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
@@ -95,14 +89,14 @@ def fix(
         if options.tolerance.allows(before):
             return _leave_alone(report, source, target, options)
         cure = Cure(before.offset_ms or 0.0, stretch_of_drift(before.drift_ms_per_minute))
-    planner = planner_for(inventory, target, cure, options.wishes)
-    planned = planner(())
+    move = Move(inventory, target, cure, options.wishes)
+    planned = move.planner()(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
         return replace(
             report, status="planned", commands=_commands(planned, inventory, target, options)
         )
-    return _write_and_prove(report, planner, inventory, target, options, tools, progress)
+    return _write_and_prove(report, move, options, tools, progress)
 
 
 def _with_tracks(source: Path, options: FixOptions) -> FixOptions:
@@ -151,28 +145,6 @@ def _leave_alone(report: FixReport, source: Path, target: Path, options: FixOpti
     return replace(report, output=os.fspath(target))
 
 
-def planner_for(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
-    """What ffmpeg has to do, with the encoders it has."""
-    if not must_reencode(target.suffix, cure, wishes):
-        return lambda left_out: plan(inventory, target.suffix, cure, wishes, {}, 0.0, left_out)
-    available = ffmpeg.encoders()
-    encodings = {
-        stream.index: Encoding(encoder_for(stream, available), _bitrate(inventory.path, stream))
-        for stream in moved_streams(inventory, wishes)
-    }
-    start = 0.0
-    if video := media.probe(inventory.path).video:
-        first = packets.first_stamp_seconds(inventory.path, video.index)
-        start = max(0.0, (first or 0.0) - inventory.start_seconds)
-    return lambda left_out: plan(inventory, target.suffix, cure, wishes, encodings, start, left_out)
-
-
-def _bitrate(path: Path, stream: Stream) -> int | None:
-    if is_lossless(stream.codec):
-        return None
-    return stream.bits_per_second or measured_bitrate(path, stream.index)
-
-
 def _method(planned: Plan, cure: Cure) -> Literal["copy", "encode", "resample"]:
     if planned.is_copy:
         return "copy"
@@ -197,18 +169,18 @@ def _commands(
 
 def _write_and_prove(
     report: FixReport,
-    planner: Planner,
-    inventory: Inventory,
-    target: Path,
+    move: Move,
     options: FixOptions,
     tools: Tools | None,
     progress: Progress,
 ) -> FixReport:
-    """Write beside the target, measure, and give it its name only if it is right."""
-    source = inventory.path
+    """Write beside the target, prove it, and give it its name only if it is right."""
+    source, target = move.inventory.path, move.target
     with safe_output(source, target, options.force, source.stat().st_size) as draft:
-        notes = write(planner, inventory, draft.path, target, progress)
-        report = replace(report, notes=(*report.notes, *notes))
+        written = write_proved(move, draft.path, progress)
+        report = replace(report, notes=(*report.notes, *written.notes))
+        if written.doubts:
+            return replace(report, status="unproven", reasons=written.doubts)
         try:
             tools = tools or open_tools(options.detect, progress)
             after = _measure(draft.path, target, options, tools, progress)

@@ -22,6 +22,7 @@ class Inventory:
     start_seconds: float
     streams: tuple[Stream, ...]
     tags: dict[str, str]
+    has_chapters: bool
 
     def of_kind(self, kind: str) -> list[Stream]:
         """The streams of one kind."""
@@ -33,7 +34,14 @@ def take_inventory(path: str | os.PathLike[str]) -> Inventory:
     said = banner.read(ffmpeg.banner(path))
     if not said.streams:
         raise MediaError(f"{path}: not a media file that ffmpeg can read")
-    return Inventory(Path(path), said.duration_seconds, said.start_seconds, said.streams, said.tags)
+    return Inventory(
+        Path(path),
+        said.duration_seconds,
+        said.start_seconds,
+        said.streams,
+        said.tags,
+        said.has_chapters,
+    )
 
 
 def measured_bitrate(path: Path, index: int) -> int | None:

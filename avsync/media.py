@@ -42,8 +42,7 @@ SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
 SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE, FRAMES_PER_SECOND)
 # Where the size changes inside a film, filters that began anew would forget their time.
 UNBROKEN = {"reinit_filter": 0}
-# Stamps are counted anew, since no muxer takes those that go back.
-RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le", "bsf:a": "setts=ts=N"}
+RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
 KEYS_SUFFICE_SECONDS = 180.0  # of film, from which on key frames alone tell whether stamps run on
 KEYS_APART_SECONDS = 60.0  # without a key frame, and all packets are looked at
 
@@ -235,13 +234,13 @@ def _placed_frames(
         _opened(info, video.index, WHOLE, **UNBROKEN)
         .filter("scale", *size, **flags)
         .filter("settb", MICROSECONDS)
-        .filter("showinfo", checksum=0)
+        .filter("showinfo")
         .filter("settb", f"1/{FRAMES_PER_SECOND}")
         .filter("setpts", "N")
         .filter("fps", FRAMES_PER_SECOND)  # forgets for how long a frame was to be shown
         .output("pipe:", **output)
     )
-    chunks = ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings, stamps.listen)
+    chunks = ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings, stamps)
     whole = (chunk for chunk in chunks if len(chunk) == frame_bytes)
     placer = Placer(info.timeline, video.index)
     last = None if span.frame_count is None else span.first_frame + span.frame_count
@@ -266,7 +265,7 @@ def read_samples(
         .output("pipe:", ac=audio.channels, ar=SAMPLE_RATE, **RAW_SOUND)
     )
     size = SAMPLES_PER_CHUNK * 2 * audio.channels
-    pieces = ffmpeg.read_chunks(stream, size, info.path, warnings, stamps.listen)
+    pieces = ffmpeg.read_chunks(stream, size, info.path, warnings, stamps)
     chunks = (_interleaved(piece, audio.channels) for piece in pieces)
     placer = Placer(info.timeline, audio.index, place.start_seconds)
     samples = to_mono(placed_samples(chunks, stamps, placer, [] if warnings is None else warnings))

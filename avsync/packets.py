@@ -17,7 +17,7 @@ LINE = re.compile(rb"^(\d+), *(-?\d+), *(-?\d+), *(-?\d+), *(\d+),", re.MULTILIN
 NO_STAMP = -(1 << 63)
 LEAST_STAMP = -(1 << 62)  # what is less is none, or counted on from none
 RAW = re.compile(
-    rb"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
+    r"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
 )
 MAPPED = re.compile(r"^ *Stream #0:(\d+) -> #0:(\d+) \(copy\)", re.MULTILINE)
 # ffmpeg 5 and older move a stream that is read alone to where the file begins if that is exactly 0
@@ -65,12 +65,27 @@ def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
 
 def raw_stamps(path: str | os.PathLike[str], bases: dict[int, Fraction]) -> list[PacketTimes]:
     """Time stamps of all packets as they are in the file, also where they go back. Slow."""
+    raw = _Raw()
     source = ("-debug_ts", *KEEP_STAMPS, "-i", ffmpeg.input_url(path), *ALL_STREAMS)
-    found = (RAW.search(line) for line in ffmpeg.words(*source, "-c", "copy", "-f", "null", "-"))
-    packets = (
-        (int(one[1]), _number(one[2]), _number(one[3]), int(one[4] or 0)) for one in found if one
-    )
-    return list(_streams(packets, bases, offset_seconds=0))
+    ffmpeg.listen(raw, *source, "-c", "copy", "-f", "null", "-")
+    return list(_streams(raw.packets, bases, offset_seconds=0))
+
+
+class _Raw:
+    """Packets as ffmpeg tells of them when it is debugged."""
+
+    def __init__(self) -> None:
+        self.packets: list[tuple[int, int, int, int]] = []  # stream, pts, dts, duration
+
+    def begin(self) -> None:
+        """All over again."""
+        self.packets.clear()
+
+    def hear(self, line: str) -> None:
+        """Take a line."""
+        if found := RAW.search(line):
+            index, pts, dts, lasting = found.groups()
+            self.packets.append((int(index), _number(pts), _number(dts), int(lasting or 0)))
 
 
 def first_stamp_seconds(
@@ -130,5 +145,5 @@ def _times(
     return PacketTimes(index, table[:, 0], seconds[:, 0], seconds[:, 1], seconds[:, 2])
 
 
-def _number(stamp: bytes) -> int:
-    return NO_STAMP if stamp == b"NOPTS" else int(stamp)
+def _number(stamp: str) -> int:
+    return NO_STAMP if stamp == "NOPTS" else int(stamp)

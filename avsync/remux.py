@@ -1,16 +1,18 @@
 """How ffmpeg is told to move the sound: argument lists, nothing is run here.
 
-By copy: the file is read once, and the time stamps of the sound are rewritten on their way to the
-container by the bitstream filter `setts`. (The usual recipe, the file given twice with
-`-itsoffset`, is wrong in MPEG streams: ffmpeg counts each input there from the first of the
-streams used of it, so that the sound is off by how far its start was from the picture's.)
+By copy: the file is given once for each shift, with `-itsoffset`, and its time stamps are kept as
+they are. (Left to itself ffmpeg counts each input from the start of its streams in use, in MPEG.
+And the bitstream filter `setts`, which rewrites stamps, is told a time base by ffmpeg 5 that is not
+that of its packets.) What must not become negative is delayed as a whole on its way into the
+container, whose ticks are often finer than those of the file.
 
 To bring the sound forward, containers without edit lists have no way to say "before the start":
 there everything else is delayed, chapters and subtitles along with the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from avsync import ffmpeg
@@ -27,12 +29,14 @@ from avsync.containers import (
 from avsync.errors import MediaError
 from avsync.inventory import Inventory
 from avsync.resampling import sound_filter
+from avsync.stamps import BESIDE_SECONDS
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
 PREFERRED = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "mp2": "mp2"}
 # Samples that encoders put in front, which a container without start times cannot take back.
 PRIMING_SAMPLES = {"libmp3lame": 1105, "aac": 1024, "mp2": 481, "ac3": 256, "eac3": 256}
+SHOWN = ("-fflags", "+genpts")  # where only decoding has a stamp, as with B-frames in AVI
 INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
 
@@ -68,7 +72,8 @@ class Plan:
     arguments: tuple[str, ...]  # without the program; ends with OUTPUT
     is_copy: bool  # no sound is encoded again
     notes: tuple[str, ...]
-    optional: tuple[int, ...]  # streams that may be left out where the container refuses them
+    streams: tuple[int, ...]  # that are written, in order, by their index
+    optional: tuple[int, ...]  # of them, those that may be left out where the container refuses
     covers: tuple[int, ...]  # pictures to extract first, see `cover_arguments`
 
 
@@ -106,32 +111,42 @@ def plan(
     suffix: str,
     cure: Cure,
     wishes: Wishes,
-    encodings: dict[int, Encoding],
+    encodings: Mapping[int, Encoding],
     picture_start_seconds: float = 0.0,
+    corrections: Mapping[int, float] | None = None,
     left_out: Sequence[int] = (),
+    mended: bool = False,
 ) -> Plan:
     """Arguments that write the file with its sound cured.
 
     `suffix` is the output's; `encodings` say, by index, how the moved streams are encoded where
-    `must_reencode`; the picture starts `picture_start_seconds` after the container.
+    `must_reencode`; the picture starts `picture_start_seconds` after the container; `corrections`
+    are seconds by which a stream is delayed on top of its cure, by index; `mended`: stamps may
+    change, so that they go on where they leap.
     """
-    suffix = suffix.lower()
+    suffix, corrections = suffix.lower(), corrections or {}
     why = must_reencode(suffix, cure, wishes)
     moved = moved_streams(inventory, wishes)
     kept = [s for s in inventory.streams if s.index not in left_out and not is_made_anew(s, suffix)]
     optional = (s.index for s in kept if s.kind not in ("Video", "Audio") or s.is_cover)
     covers = [s for s in kept if s.is_cover and suffix in MATROSKA]
     kept = [s for s in kept if s not in covers]
-    if why:
-        before: list[str] = []
+    cured = {stream.index: cure.delay_ms / 1000 for stream in moved}
+    delays = {s.index: cured.get(s.index, 0.0) + corrections.get(s.index, 0.0) for s in kept}
+    sound: list[str] = []
+    if mended:
+        source = _opened(inventory.path, delays)
+    elif why:
+        start = picture_start_seconds
         primed = suffix in NO_START_TIMES
-        sound = _encoded(kept, moved, cure, wishes, encodings, picture_start_seconds, primed)
+        sound = _encoded(kept, encodings, delays, cure, wishes, start, primed)
+        shifts = {index: 0.0 if index in encodings else delays[index] for index in delays}
+        source = _opened(inventory.path, shifts)
     else:
-        before, sound = _copied(kept, moved, cure, suffix)
+        forward = 0.0 if suffix in EDIT_LISTS else max(0.0, -cure.delay_ms / 1000)
+        source = _kept_stamps(inventory, delays, forward)
     arguments = [
-        *("-y", *before, "-i", ffmpeg.input_url(inventory.path), "-copy_unknown"),
-        *(part for stream in kept for part in ("-map", f"0:{stream.index}")),
-        *("-c", "copy", "-map_metadata", "0", "-map_chapters", "0"),
+        *("-y", *source, "-copy_unknown", "-c", "copy", "-map_metadata", "0"),
         *sound,
         *described(kept, suffix),
         *attached(covers, len(kept)),
@@ -144,6 +159,7 @@ def plan(
         tuple(arguments),
         not why,
         (why,) if why else (),
+        tuple(stream.index for stream in kept),
         tuple(optional),
         tuple(cover.index for cover in covers),
     )
@@ -171,41 +187,64 @@ def is_lossless(codec: str) -> bool:
     return codec.startswith(LOSSLESS)
 
 
-def _copied(
-    kept: list[Stream], moved: list[Stream], cure: Cure, suffix: str
-) -> tuple[list[str], list[str]]:
-    """Options before the input, and those that rewrite the time stamps of the moved streams."""
-    seconds = cure.delay_ms / 1000
-    forward = seconds < 0 and suffix not in EDIT_LISTS
-    before = ["-itsoffset", f"{-seconds:.6f}"] if forward else []
-    sound = [
-        part
-        for place, stream in enumerate(kept)
-        if stream in moved
-        for part in (f"-bsf:{place}", f"setts=ts=TS+({seconds:.6f})/TB")
+def _kept_stamps(
+    inventory: Inventory, delays: Mapping[int, float], forward_seconds: float
+) -> list[str]:
+    """Inputs and maps for a copy that keeps all stamps but for the delays in seconds.
+
+    It starts with 0, or later by so much as the sound is brought forward.
+    """
+    later = forward_seconds - inventory.start_seconds
+    return [
+        "-copyts",
+        *_opened(inventory.path, delays, BESIDE_SECONDS, later if inventory.has_chapters else None),
+        *("-output_ts_offset", f"{later:.6f}"),
     ]
-    return before, sound
+
+
+def _opened(
+    path: Path,
+    delays: Mapping[int, float],
+    beside_seconds: float = 0.0,
+    chapters_later: float | None = None,
+) -> list[str]:
+    """Inputs, one for each delay in seconds, and maps that take each stream from its own.
+
+    Chapters go with the first input, or come from one of their own, some seconds later.
+    """
+    url, places, maps = ffmpeg.input_url(path), {0.0: 0}, []
+    for index, seconds in delays.items():
+        place = places.setdefault(round(seconds, 6), len(places))
+        maps += ["-map", f"{place}:{index}"]
+    shifts = [seconds + beside_seconds for seconds in places]
+    chapters = 0
+    if chapters_later is not None:
+        chapters, shifts = len(shifts), [*shifts, chapters_later]
+    inputs = (("-itsoffset", f"{seconds:.6f}", *SHOWN, "-i", url) for seconds in shifts)
+    return [*chain.from_iterable(inputs), *maps, "-map_chapters", str(chapters)]
 
 
 def _encoded(
     kept: list[Stream],
-    moved: list[Stream],
+    encodings: Mapping[int, Encoding],
+    delays: Mapping[int, float],
     cure: Cure,
     wishes: Wishes,
-    encodings: dict[int, Encoding],
     picture_start_seconds: float,
     primed: bool,
 ) -> list[str]:
-    """Options that filter and encode the moved streams; `primed`: make up for the priming."""
+    """Options that filter and encode streams; `primed`: make up for the priming."""
     options: list[str] = []
     for place, stream in enumerate(kept):
-        if stream not in moved:
+        if stream.index not in encodings:
             continue
         encoding, rate = encodings[stream.index], stream.sample_rate or 48_000
         priming = PRIMING_SAMPLES.get(encoding.encoder, 0) / rate if primed else 0.0
-        start = picture_start_seconds + priming
-        chain = sound_filter(cure.delay_ms, cure.stretch, rate, start, wishes.keep_pitch)
-        options += [f"-filter:{place}", chain, f"-c:{place}", encoding.encoder]
+        start, delay_ms = picture_start_seconds + priming, 1000 * delays[stream.index]
+        filters = sound_filter(delay_ms, cure.stretch, rate, start, wishes.keep_pitch)
+        if primed and delay_ms < 0:  # MXF leaves out pictures that have no sound
+            filters += f",apad=pad_len={round(-delay_ms / 1000 * rate)}"
+        options += [f"-filter:{place}", filters, f"-c:{place}", encoding.encoder]
         if encoding.bits_per_second:
             options += [f"-b:{place}", str(encoding.bits_per_second)]
     return options

@@ -48,10 +48,15 @@ class Stamps:
         """ffmpeg was asked to move all stamps by `moved_seconds`."""
         self._moved_seconds = moved_seconds
         self._stamps: deque[Block] = deque()
+        self._told = self._again = 0  # stamps that were told; that are still to be told again
         self._more = Condition()
 
-    def listen(self, line: str) -> None:
-        """Take a line of ffmpeg's; to be called in the thread that reads them."""
+    def begin(self) -> None:
+        """ffmpeg begins, or another one in its place, which will tell the same stamps."""
+        self._again = self._told
+
+    def hear(self, line: str) -> None:
+        """Take a line of ffmpeg's; called in the thread that reads them."""
         if found := _BLOCK.search(line):
             self._add(Block(self._stamp(found[1]), int(found[3]) / int(found[2])))
         elif found := _FRAME.search(line):
@@ -67,6 +72,10 @@ class Stamps:
         return None if told == "NOPTS" else int(told) / 1e6 - self._moved_seconds
 
     def _add(self, block: Block) -> None:
+        if self._again:
+            self._again -= 1
+            return
+        self._told += 1
         with self._more:
             self._stamps.append(block)
             self._more.notify()

@@ -21,8 +21,8 @@ Planner = Callable[[tuple[int, ...]], Plan]  # indices of streams to leave out -
 
 def write(
     planner: Planner, inventory: Inventory, draft: Path, target: Path, progress: Progress = silent
-) -> tuple[str, ...]:
-    """Write `draft`; returns notes on what had to be left out. Errors name `target`.
+) -> tuple[Plan, tuple[str, ...]]:
+    """Write `draft`; returns what was done, and notes on what was left out. Errors name `target`.
 
     A container may have no place for some of the subtitles, data or attachments: those, and no
     others, are left out. Raises MediaError where it cannot be written even so.
@@ -42,14 +42,15 @@ def write(
         run = partial(_run, target=target, folder=folder)
         try:
             run(whole.arguments, draft, show=show)
-            return ()
+            return whole, ()
         except MediaError:
             refused = () if seconds_done else _refused(planner, whole.optional, draft, run)
             if not refused:
                 raise
-        run(planner(refused).arguments, draft, show=show)
+        part = planner(refused)
+        run(part.arguments, draft, show=show)
     streams = {stream.index: stream for stream in inventory.streams}
-    return tuple(
+    return part, tuple(
         f"stream {index} ({streams[index].kind.lower()}, {streams[index].codec}) was left out: "
         f"{target.suffix[1:] or 'the container'} cannot hold it"
         for index in refused

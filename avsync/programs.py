@@ -1,0 +1,114 @@
+"""Which ffmpeg is used: the one that is asked for, or another where that is too old or crashes.
+
+Nothing is run here. What fails is remembered for the process, so that the same input is answered by
+the same ffmpeg from then on.
+"""
+
+import os
+import re
+import shutil
+import signal
+from functools import cache
+
+from avsync.errors import MediaError, ToolMissingError
+
+OLDEST = "4.2"  # that writes and reads right what the tests make
+OLDEST_LIBAVCODEC = (58, 54)  # of that version; what was built from git has no other number
+# How a process ends by a fault of its own, not by somebody else.
+CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
+
+_failures: dict[tuple[str, str], str] = {}  # (program, url or nothing) -> how it failed
+
+
+@cache
+def find_ffmpeg() -> str:
+    """Path of the ffmpeg to use: AVSYNC_FFMPEG, then PATH, then the one imageio-ffmpeg carries.
+
+    Raises ToolMissingError where none is found, or AVSYNC_FFMPEG names no program.
+    """
+    if wanted := os.environ.get("AVSYNC_FFMPEG"):
+        if found := shutil.which(wanted):
+            return found
+        raise ToolMissingError(f"AVSYNC_FFMPEG={wanted}: no such program; correct or unset it")
+    if found := shutil.which("ffmpeg") or bundled_ffmpeg():
+        return found
+    raise ToolMissingError(
+        "ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), "
+        "or `pip install imageio-ffmpeg`, or set AVSYNC_FFMPEG to its path"
+    )
+
+
+@cache
+def bundled_ffmpeg() -> str | None:
+    """Path of the ffmpeg that imageio-ffmpeg carries; None: it is not there."""
+    try:
+        import imageio_ffmpeg
+
+        return shutil.which(str(imageio_ffmpeg.get_ffmpeg_exe()))
+    except (ImportError, RuntimeError):
+        return None
+
+
+def ffmpeg_for(url: str) -> str:
+    """The ffmpeg for work on an input: the bundled one where the usual one has failed."""
+    usual = find_ffmpeg()
+    return (bundled_ffmpeg() or usual) if _failure(usual, url) else usual
+
+
+def notes_on(url: str) -> list[str]:
+    """That another ffmpeg than the usual one was used for an input, and why."""
+    why = _failure(find_ffmpeg(), url)
+    return [f"{why}: the ffmpeg of imageio-ffmpeg was used instead"] if why else []
+
+
+def replace_old(program: str, header: str) -> bool:
+    """Whether an ffmpeg, by its header, is too old, and another is used from now on.
+
+    Raises ToolMissingError where there is no other.
+    """
+    found = re.search(r"^ *libavcodec +(\d+)\. *(\d+)", header, re.MULTILINE)
+    if found is None or (int(found[1]), int(found[2])) >= OLDEST_LIBAVCODEC:
+        return False
+    why = f"{program} is {version_in(header)}, older than {OLDEST}"
+    if _is_replaced(program, "", why):
+        return True
+    raise ToolMissingError(f"{why}: install a newer one, or `pip install imageio-ffmpeg`")
+
+
+def replace_crashed(program: str, header: str, url: str, status: int) -> bool:
+    """Whether another ffmpeg is used for an input from now on, as one ended with a status.
+
+    Raises MediaError where there is no other, or it did not end of itself.
+    """
+    path, name = url.removeprefix("file:"), _name_of(status)
+    if status < 0 and name not in CRASHES:
+        raise MediaError(f"{path}: ffmpeg was ended by {name} while it worked on this file")
+    why = f"{version_in(header)} ({program}) crashed on it ({name})"
+    if _is_replaced(program, url, why):
+        return True
+    raise MediaError(f"{path}: {why}: set AVSYNC_FFMPEG to another, or install imageio-ffmpeg")
+
+
+def version_in(header: str) -> str:
+    """What an ffmpeg calls its version: `ffmpeg 5.1.9-0+deb12u1`."""
+    found = re.match(r"ffmpeg version (\S+)", header)
+    return f"ffmpeg {found[1]}" if found else "ffmpeg of unknown version"
+
+
+def _is_replaced(program: str, url: str, why: str) -> bool:
+    other = bundled_ffmpeg()
+    if other is None or os.path.samefile(other, program):
+        return False
+    _failures[program, url] = why
+    return True
+
+
+def _failure(program: str, url: str) -> str | None:
+    return _failures.get((program, "")) or _failures.get((program, url))
+
+
+def _name_of(status: int) -> str:
+    try:
+        return signal.Signals(-status).name
+    except ValueError:  # not of this system
+        return hex(status)
