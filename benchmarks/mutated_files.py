@@ -160,7 +160,10 @@ def judge(path: Path, seed: Path, offset_ms: float, truth_ms: float) -> str:
 
 def moved_ms(before: Path, after: Path) -> float | None:
     """How much earlier the sound has become against the picture, by the stamps of the frames."""
-    one, other = decode(before), decode(after)
+    try:
+        one, other = decode(before), decode(after)
+    except ValueError:  # so broken that ffmpeg itself counts differently
+        return None
     if not (one.has_both and other.has_both):
         return None
     far = np.abs(other.frames[:, None] - one.frames[None]).mean(axis=2)

@@ -18,7 +18,7 @@ from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 MICRO = 1_000_000  # the time base, as stamps in seconds are printed with six digits only
 SIDE = 24  # pixels of the small pictures that frames are known by
-PICTURE = f"settb=AVTB,showinfo,scale={SIDE}:{SIDE}:flags=area,format=gray"
+PICTURE = f"settb=AVTB,showinfo,scale={SIDE}:{SIDE}:flags=area,format=yuv420p"
 SOUND = "asettb=AVTB,ashowinfo,aformat=sample_fmts=flt:channel_layouts=mono"
 RAW = ("-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo")
 SAID_PICTURE = re.compile(rb"Parsed_showinfo.*? pts: *(\S+)")
@@ -72,7 +72,9 @@ def decode(path: Path) -> Decoded:
     """The first film and the first sound track of a file; empty what cannot be decoded."""
     seen, frames = _decoded(path, "0:V:0", "0:a:0", "-vf", PICTURE, *RAW)
     said, sound = _decoded(path, "0:a:0", "0:V:0", "-af", SOUND, "-c:a", "pcm_f32le", "-f", "f32le")
-    frames, sound = frames.reshape(-1, SIDE * SIDE), sound.view("<f4")
+    # Brightness alone, as it is in the file: of grey, versions have different ideas.
+    frames = frames.reshape(-1, SIDE * SIDE * 3 // 2)[:, : SIDE * SIDE]
+    sound = sound.view("<f4")
     shown = np.array([int(at) / MICRO for at in SAID_PICTURE.findall(seen) if at != b"NOPTS"])
     heard = [
         int(at) / MICRO + np.arange(int(count)) / int(rate)
@@ -107,10 +109,11 @@ def packets(path: Path) -> list[Track]:
 def moved_ms(before: Track, after: Track) -> tuple[float, float] | None:
     """(least, most) that packets of a track were moved by; None where they are not the same ones.
 
-    What an edit list skips at the beginning is missing.
+    What an edit list skips at the beginning is missing. Packets are the same where their sums are,
+    or where there are as many: some containers complete what encoders left out.
     """
     skipped = len(before.sums) - len(after.sums)
-    if not after.sums or skipped < 0 or before.sums[skipped:] != after.sums:
+    if not after.sums or skipped < 0 or (skipped and before.sums[skipped:] != after.sums):
         return None
     pairs = zip(before.seconds[skipped:], after.seconds, strict=True)
     moves = [1000 * (b - a) for a, b in pairs if a is not None and b is not None]
