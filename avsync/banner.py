@@ -179,7 +179,7 @@ def _in_sections(text: str) -> Iterator[tuple[str, Stream | None, str]]:
             yield heading, about, line
 
 
-def cause(text: str, path: Path) -> str:
+def cause(text: str, path: Path | str) -> str:
     """Why ffmpeg could not open a file: what a reader of the format said, else in general."""
     lines = text.splitlines()
     special = [line for line in lines if line[:1] == "[" and "Error opening" not in line]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError
+from avsync.inputs import at_hand
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv, take_over
@@ -41,16 +42,17 @@ def detect(
     from avsync.doubts import other_tracks
 
     options = options or DetectOptions()
-    info = media.probe(path, options.audio_track, options.video_track)
-    info.require_both()
-    tools = tools or open_tools(options, progress)
-    onlooker = onlooker_of(info, tools, progress)
-    name = os.fspath(path)
-    is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
-    if is_whole or not sampling.is_long(info.duration_seconds):
-        report = verdict(name, [onlooker.look()], options, tools)
-    else:
-        report = _sampled(name, onlooker, options, tools)
+    with at_hand(path) as place:
+        info = media.probe(place, options.audio_track, options.video_track)
+        info.require_both()
+        tools = tools or open_tools(options, progress)
+        onlooker = onlooker_of(info, tools, progress)
+        name = os.fspath(path)
+        is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
+        if is_whole or not sampling.is_long(info.duration_seconds):
+            report = verdict(name, [onlooker.look()], options, tools)
+        else:
+            report = _sampled(name, onlooker, options, tools)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,

@@ -20,6 +20,7 @@ from typing import IO, Any, Protocol
 
 from avsync import programs
 from avsync.errors import MediaError, ToolMissingError
+from avsync.inputs import is_url
 from avsync.programs import find_ffmpeg as find_ffmpeg  # for whoever runs it in another way
 
 if sys.platform == "linux":
@@ -56,8 +57,9 @@ def builder() -> Any:
 
 
 def input_url(path: str | os.PathLike[str]) -> str:
-    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`)."""
-    return f"file:{os.fspath(path)}"
+    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`), or a URL."""
+    name = os.fspath(path)
+    return name if is_url(name) else f"file:{name}"
 
 
 class Listener(Protocol):

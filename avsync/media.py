@@ -20,6 +20,7 @@ from avsync import banner, ffmpeg, packets
 from avsync.banner import AudioStream, Banner, Stream, VideoStream
 from avsync.channels import to_mono
 from avsync.errors import MediaError
+from avsync.inputs import readable
 from avsync.stamped import MICROSECONDS, Stamps, cut, nearest_frames, placed_samples
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
 from avsync.timeline import (
@@ -75,7 +76,7 @@ WHOLE = Span()
 class MediaInfo:
     """What is in a file, as far as this program needs to know."""
 
-    path: Path
+    path: Path | str  # text: an address
     duration_seconds: float | None  # of film; None where the container does not say
     timeline: Timeline
     video: VideoStream | None
@@ -109,14 +110,9 @@ def probe(
     Tracks count from 1; None is the one that the file flags as its default, else the first. Raises
     MediaError where the file is missing, not a file, not media, or has no such track.
     """
-    path = Path(path)
-    if not path.exists():
-        raise MediaError(f"{path}: no such file; check the name")
-    if not path.is_file():
-        raise MediaError(f"{path}: not a regular file; name a video file")
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"{path}: permission denied; make it readable")
-    opening = packets.open_file(path, only_keys=path.stat().st_size > packets.LARGE_BYTES)
+    path = readable(path)
+    is_small = isinstance(path, Path) and path.stat().st_size <= packets.LARGE_BYTES
+    opening = packets.open_file(path, only_keys=not is_small)
     said = banner.read(opening.banner)
     videos = [stream for stream in said.of_kind("Video") if not stream.is_cover]
     audios = said.of_kind("Audio")
@@ -152,7 +148,7 @@ def _chosen(tracks: Sequence[Stream], number: int | None, why: str) -> Stream | 
 
 
 def _time(
-    path: Path, said: Banner, opening: packets.Opening, video: Stream | None
+    path: Path | str, said: Banner, opening: packets.Opening, video: Stream | None
 ) -> tuple[float | None, Timeline]:
     """Seconds of film, and how time stamps become film time."""
     duration = said.duration_seconds
