@@ -16,12 +16,13 @@ from avsync.pool import Answer, Pool, Task
 from avsync.report import Source, SyncReport
 from avsync.resources import cores, default_jobs
 from avsync.resume import ReportFile
-from avsync.tools import DetectOptions, open_tools
+from avsync.tools import DetectOptions, open_tools, take_over
 
 __all__ = ["BatchOptions", "detect_all", "find_media", "read_names"]
 
 MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
 ENGINES = ("local", "ray")
+LONGEST_SECONDS = 7 * 86400  # that a pipe is waited for: the system counts milliseconds in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,10 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: 1 or more")
-        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
-            raise UsageError(f"--timeout {self.timeout_seconds:g}: more than 0 seconds")
+        if self.timeout_seconds is not None and not 0 < self.timeout_seconds <= LONGEST_SECONDS:
+            raise UsageError(
+                f"--timeout {self.timeout_seconds:g}: more than 0 seconds, and a week at most"
+            )
         if self.engine not in ENGINES:
             raise UsageError(f"--engine {self.engine}: choose {' or '.join(ENGINES)}")
         if self.ray_address and self.engine != "ray":
@@ -48,12 +51,13 @@ class BatchOptions:
 def detect_one(
     path: str, options: DetectOptions, progress: Progress = silent
 ) -> Iterator[Answer[SyncReport]]:
-    """The answer for a file alone: in this process, on all cores.
+    """The answer for a file alone: in this process, which it takes over, on all cores.
 
     Raises AvsyncError where the tools cannot be had.
     """
     from avsync import weights
 
+    take_over()
     tools = open_tools(options, progress)
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)

@@ -17,7 +17,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from avsync import ffmpeg
 from avsync.detect import open_measure
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, WorkerLostError
@@ -157,7 +156,6 @@ class _Actor:
                 (checkpoints / name).write_bytes(data)
             os.environ["TORCH_HOME"] = folder
             options = replace(parcel.options, weights=os.fspath(weights))
-            ffmpeg.use_threads(1)
             spare_memory()
             try:
                 self._measure = open_measure(options, parcel.notes, threads=1)

@@ -38,6 +38,7 @@ class Said(Protocol):
 
 
 S = TypeVar("S", bound=Said)
+SIGPIPE: int = getattr(signal, "SIGPIPE", 13)  # which Windows does not send
 
 
 class Exit(IntEnum):
@@ -110,7 +111,7 @@ def put_line(line: str, out: TextIO) -> None:
     except BrokenPipeError:
         # What is still in the buffer must not be tried again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-        raise InterruptError(signal.SIGPIPE) from None
+        raise InterruptError(SIGPIPE) from None
     except OSError as error:
         raise OutputError(f"the report cannot be written: {error.strerror}") from error
 

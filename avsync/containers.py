@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from avsync.inventory import Inventory, Stream, disposition_option
+from avsync.banner import Stream
+from avsync.inventory import Inventory, disposition_option
 
 EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 NO_START_TIMES = frozenset({".avi", ".mxf"})  # where a stream can only begin at the beginning

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError
+from avsync.inputs import at_hand
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv
+from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv, take_over
 
 if TYPE_CHECKING:
     from avsync.looking import Onlooker
@@ -38,19 +39,24 @@ def detect(
     """
     require_opencv()
     from avsync import media, sampling
+    from avsync.doubts import other_tracks
 
     options = options or DetectOptions()
-    info = media.probe(path, options.audio_track)
-    info.require_both()
-    tools = tools or open_tools(options, progress)
-    onlooker = onlooker_of(info, tools, progress)
-    name = os.fspath(path)
-    if options.thorough or not sampling.is_long(info.duration_seconds):
-        report = verdict(name, [onlooker.look()], options, tools)
-    else:
-        report = _sampled(name, onlooker, options, tools)
+    with at_hand(path) as place:
+        info = media.probe(place, options.audio_track, options.video_track)
+        info.require_both()
+        tools = tools or open_tools(options, progress)
+        onlooker = onlooker_of(info, tools, progress)
+        name = os.fspath(path)
+        is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
+        if is_whole or not sampling.is_long(info.duration_seconds):
+            report = verdict(name, [onlooker.look()], options, tools)
+        else:
+            report = _sampled(name, onlooker, options, tools)
+    hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
+        reasons=(*report.reasons, *hints),
         looked_seconds=onlooker.frames / FRAMES_PER_SECOND,
         detector=tools.finder.name if tools.finder else "given crop",
         weights=tools.loaded.weights.name,
@@ -105,10 +111,11 @@ def try_detect(
 def open_measure(
     options: DetectOptions, notes: tuple[str, ...], threads: int
 ) -> Callable[[str], SyncReport]:
-    """Load the tools once, for a process that measures many files on so many threads.
+    """Load the tools once, in a process that does nothing but measure files on so many threads.
 
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
+    take_over(threads)
     tools = open_tools(options, threads=threads)
     _ = tools.loaded  # what cannot be had is said now
     tools = replace(tools, notes=(*notes, *tools.notes))

@@ -7,16 +7,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.boxes import Box, Calibration
-from avsync.downloads import Progress, RemoteFile, fetch, is_intact, silent
-from avsync.errors import DownloadError, FacesError
+from avsync.downloads import Progress, RemoteFile, at_home, fetch, is_intact, silent
+from avsync.errors import DownloadError, FacesError, UsageError
 
 MIN_SCORE = 0.6  # of a face, for detectors that state a probability
+
+_one_quiet_opening = Lock()  # the level at which OpenCV speaks is the process's
 
 
 class FaceFinder(Protocol):
@@ -69,7 +72,7 @@ def open_finder(
     """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
 
     Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
-    fall back. Raises FacesError for an unknown name or a detector whose files cannot be had.
+    fall back. Raises UsageError for an unknown name, FacesError where files cannot be had.
     """
     chosen, paths = settle(wanted, progress, notes)
     spec = DETECTORS[chosen]
@@ -90,13 +93,18 @@ def settle(
             if notes is not None:
                 notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
             return settle("hog")
-    spec = DETECTORS.get(wanted)
-    if spec is None:
-        raise FacesError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
+    check_name(wanted)
+    files = DETECTORS[wanted].files
     try:
-        return wanted, [fetch(file, checkpoints_folder(), progress) for file in spec.files]
+        return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
     except DownloadError as error:
         raise FacesError(f"--faces {wanted}: {error}; or use --faces hog") from error
+
+
+def check_name(wanted: str) -> None:
+    """Raises UsageError for a name that is neither a detector's nor `auto`."""
+    if wanted not in ("auto", *DETECTORS):
+        raise UsageError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
 
 
 def is_ready(wanted: str) -> bool:
@@ -108,16 +116,20 @@ def checkpoints_folder() -> Path:
     """Where torch and face-alignment keep their weights (as torch.hub says, without torch)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return at_home(home) / "hub" / "checkpoints"
 
 
 def _open_yunet(paths: list[Path]) -> Callable[[NDArray[np.uint8]], list[list[float]]]:
     # The network that face-alignment wraps, called without importing torch and numba for it.
     import cv2
 
-    if hasattr(cv2, "utils"):
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its graph engine warns
-    network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+    logging = cv2.utils.logging
+    with _one_quiet_opening:  # of a graph engine that warns
+        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        try:
+            network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+        finally:
+            logging.setLogLevel(level)
 
     def corners(picture: NDArray[np.uint8]) -> list[list[float]]:
         height, width = picture.shape[:2]

@@ -75,7 +75,7 @@ def _weights() -> list[Finding]:
 
 def _cache() -> Finding:
     folder = weights.cache_folder()
-    nearest = next(p for p in (folder, *folder.parents) if p.exists())
-    writable = nearest.is_dir() and os.access(nearest, os.W_OK)
+    nearest = next(p for p in (folder, *folder.parents) if os.path.exists(p))
+    writable = os.path.isdir(nearest) and os.access(nearest, os.W_OK)
     detail = str(folder) if writable else f"{folder} cannot be written; set AVSYNC_CACHE"
     return Finding("cache", writable, detail, needed=False)

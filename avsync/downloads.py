@@ -7,10 +7,11 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsync.errors import DownloadError
+from avsync.errors import DownloadError, OutputError
 
 Progress = Callable[[str, float, float | None], None]  # (what, done, total or None if unknown)
 TIMEOUT_SECONDS = 10
@@ -30,6 +31,34 @@ def silent(what: str, done: float, total: float | None) -> None:
     """The progress callable of those who do not want any."""
 
 
+def user_cache(program: str) -> Path:
+    """Where a program keeps what it has fetched for this user."""
+    import platformdirs
+
+    try:
+        return at_home(platformdirs.user_cache_dir(program))
+    except RuntimeError:  # as newer versions say that there is no home
+        return at_home(f"~/.cache/{program}")
+
+
+def at_home(place: str) -> Path:
+    """A place such as `~/.cache/torch`; for who has no home, in a folder of the user's own.
+
+    A container's user may be in no list of users, and HOME unset. Among temporary files anybody
+    can make a folder of any name: one that is another's is not used. Raises OutputError for it.
+    """
+    path = os.path.expanduser(place)
+    if not path.startswith("~/"):
+        return Path(path)
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    own = Path(os.environ.get("TMPDIR") or "/tmp") / f"avsync-{owner}"
+    with suppress(OSError):  # who writes there will say so
+        own.mkdir(mode=0o700, exist_ok=True)
+        if own.lstat().st_uid != owner:
+            raise OutputError(f"{own}: is another user's; set HOME to a folder of your own")
+    return own / path.removeprefix("~/")
+
+
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
@@ -38,7 +67,7 @@ def sha256_of(path: Path) -> str:
 
 def is_intact(path: Path, remote: RemoteFile) -> bool:
     """Whether a local copy exists and has the right checksum."""
-    return path.is_file() and (not remote.sha256 or sha256_of(path) == remote.sha256)
+    return os.path.isfile(path) and (not remote.sha256 or sha256_of(path) == remote.sha256)
 
 
 def fetch(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock, Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile fa
 FRAMES_PER_BATCH = 128
 STEPS_PER_BATCH = 512
 LONG_FRAMES, LONG_STEPS = 15_000, 60_000  # ten minutes
+
+_one_speaks = Lock()
 
 Crop = NDArray[np.uint8]
 Embedded = NDArray[np.float32]
@@ -186,9 +188,18 @@ def embed_sound(mfcc: NDArray[np.float32], network: Network) -> NDArray[Any]:
 
 
 def _on_one_thread() -> None:
+    """Let this thread of torch's have one of its own.
+
+    Torch takes what was last said for all threads that are yet to come: the usual is said after.
+    """
     import torch
 
-    torch.set_num_threads(1)
+    with _one_speaks:
+        usual = torch.get_num_threads()
+        torch.set_num_threads(1)
+        last = Thread(target=torch.set_num_threads, args=(usual,))
+        last.start()
+        last.join()
 
 
 def _on_device(array: NDArray[Any], device: str) -> "torch.Tensor":

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync import ffmpeg
+from avsync.banner import Stream
 from avsync.errors import MediaError
-from avsync.inventory import Inventory, Stream, measured_bitrate
+from avsync.inventory import Inventory, measured_bitrate
 from avsync.resampling import sound_filter
 
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")

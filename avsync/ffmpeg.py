@@ -1,41 +1,25 @@
-"""The only place that starts a process: run ffmpeg, and translate its failure.
-
-Commands are built by ffmpeg-python and run as an argument list, never through a shell, and
-with stdin closed, so that ffmpeg cannot eat the list a shell loop is reading from. Where it turns
-out to be too old, or crashes, the one that imageio-ffmpeg carries takes over.
-"""
+"""What ffmpeg is asked for, by commands that ffmpeg-python builds, and its failure in our words."""
 
 import os
 import re
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache, partial
-from itertools import pairwise
-from threading import Thread
-from typing import IO, Any
+from typing import Any
 
 from avsync import programs
 from avsync.errors import MediaError, ToolMissingError
-from avsync.programs import find_ffmpeg as find_ffmpeg  # for whoever asks here
-
-if sys.platform == "linux":
-    import fcntl
+from avsync.inputs import is_url
+from avsync.processes import Listener, Work, header_of, lines, pieces
+from avsync.processes import run as run
+from avsync.programs import find_ffmpeg as find_ffmpeg
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
-HEADER = re.compile(rb"\Affmpeg version.*\n(?:  .*\n)*")  # by which it introduces itself
-PIPE_BYTES = 1 << 20  # all that Linux grants
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
-LISTENED_LINES = 12  # of which those are the last that tell something
 EMPTY_WORDS = re.compile(
     r"Task finished|Terminating thread|Nothing was written|Conversion failed|Last message repeated"
     r"|Error (?:sending frames|submitting|muxing|closing|writing trailer|while filtering)"
 )
-EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
 
 _threads: list[str] = []  # options that say how many; empty: as many as there are cores
 
@@ -58,8 +42,9 @@ def builder() -> Any:
 
 
 def input_url(path: str | os.PathLike[str]) -> str:
-    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`)."""
-    return f"file:{os.fspath(path)}"
+    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`), or a URL."""
+    name = os.fspath(path)
+    return name if is_url(name) else f"file:{name}"
 
 
 def command(stream: Any, *global_options: str) -> list[str]:
@@ -68,18 +53,14 @@ def command(stream: Any, *global_options: str) -> list[str]:
     return [argv[0], "-hide_banner", "-nostdin", *global_options, *_threads, *argv[1:]]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end, for what it says.
+def listen(listener: Listener, *arguments: str) -> None:
+    """Run ffmpeg to its end, for what it says, however much that is.
 
-    Raises MediaError where it crashes, ToolMissingError where it is too old.
+    Raises MediaError where it crashes.
     """
-    url = _input_in(arguments)
-    while True:
-        program = programs.ffmpeg_for(url)
-        done = _done([program, "-nostdin", *arguments])
-        if not _is_replaced(program, done.stderr, url, done.returncode):
-            done.stderr = HEADER.sub(b"", done.stderr)
-            return done
+    quiet = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info")
+    for _ in lines(Work([*quiet, *arguments], listener)):
+        pass  # it is asked to write nothing
 
 
 def banner(path: str | os.PathLike[str]) -> str:
@@ -90,9 +71,9 @@ def banner(path: str | os.PathLike[str]) -> str:
 def version() -> str:
     """What the ffmpeg in use calls its version. Raises ToolMissingError where it is too old."""
     program = programs.ffmpeg_for("")
-    if programs.replace_old(program, _header(program)):
+    if programs.replace_old(program, header_of(program)):
         program = programs.ffmpeg_for("")
-    return programs.version_in(_header(program))
+    return programs.version_in(header_of(program))
 
 
 def notes_on(path: str | os.PathLike[str]) -> list[str]:
@@ -107,7 +88,11 @@ def encoders() -> frozenset[str]:
 
 
 def read_chunks(
-    stream: Any, chunk_bytes: int, path: str | os.PathLike[str], warnings: list[str] | None = None
+    stream: Any,
+    chunk_bytes: int,
+    path: str | os.PathLike[str],
+    warnings: list[str] | None = None,
+    listener: Listener | None = None,
 ) -> Iterator[bytes]:
     """Run ffmpeg and yield its standard output in pieces of `chunk_bytes` (the last may be short).
 
@@ -115,9 +100,10 @@ def read_chunks(
     appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
     ends with the iterator, also when that is closed early.
     """
-    argv = command(stream, "-loglevel", "error")[1:]
-    work = _Work([input_url(path) if part == INPUT else part for part in argv])
-    yield from _pieces(
+    level = "level+info" if listener else "level+error"
+    argv = command(stream, "-nostats", "-loglevel", level)[1:]
+    work = Work([input_url(path) if part == INPUT else part for part in argv], listener)
+    yield from pieces(
         work, lambda pipe: pipe.read(chunk_bytes), lambda piece: len(piece) == chunk_bytes
     )
     if work.status and not work.given:
@@ -132,7 +118,7 @@ def read_lines(*arguments: str) -> Iterator[bytes]:
 
     Raises MediaError where it crashes. The process ends with the iterator.
     """
-    yield from _lines(_Work(arguments))
+    yield from lines(Work(arguments))
 
 
 def write_file(
@@ -144,8 +130,8 @@ def write_file(
     when that is interrupted.
     """
     quiet = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-progress", "pipe:1")
-    work = _Work([*quiet, *arguments])
-    for line in _lines(work):
+    work = Work([*quiet, *arguments])
+    for line in lines(work):
         if found := re.match(rb"out_time_us=(\d+)", line):
             on_progress(int(found[1]) / 1e6)
     if work.status:
@@ -157,113 +143,3 @@ def last_words(lines: deque[str] | list[str]) -> str:
     words = dict.fromkeys(SPEAKER.sub("", line).strip() for line in lines)
     telling = [line for line in words if not EMPTY_WORDS.match(line)] or list(words)
     return " / ".join(telling[-LAST_WORDS:]) or "no message"
-
-
-@dataclass(slots=True)
-class _Work:
-    """A run of ffmpeg, and what comes of it."""
-
-    arguments: Sequence[str]
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LISTENED_LINES))  # of its stderr
-    status: int = 0  # with which it ended
-    given: int = 0  # pieces of its output that were passed on
-
-    @property
-    def url(self) -> str:
-        """The file that is read."""
-        return _input_in(self.arguments)
-
-
-def _lines(work: _Work) -> Iterator[bytes]:
-    yield from _pieces(work, lambda pipe: pipe.readline(), lambda line: line.endswith(b"\n"))
-
-
-def _pieces(
-    work: _Work, take: Callable[[IO[bytes]], bytes], is_whole: Callable[[bytes], bool]
-) -> Iterator[bytes]:
-    """Yield what ffmpeg writes; where it crashes, another one takes over at that place."""
-    while True:
-        program = programs.ffmpeg_for(work.url)
-        rest = b""
-        with _started([program, *work.arguments], work.tail) as process:
-            assert process.stdout
-            for place, piece in enumerate(iter(partial(take, process.stdout), b"")):
-                if not is_whole(piece):
-                    rest = piece  # what a crash left half-done is not passed on
-                elif place >= work.given:
-                    work.given += 1
-                    yield piece
-            work.status = process.wait()
-        if not _is_replaced(program, b"", work.url, work.status):
-            break
-        work.tail.clear()
-    if rest:
-        work.given += 1
-        yield rest
-
-
-@contextmanager
-def _started(argv: Sequence[str], tail: deque[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose last words go to `tail`; it ends with the block."""
-    with _can_start(argv[0]):
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    assert process.stdout and process.stderr
-    _widen(process.stdout)
-    listener = Thread(target=_collect, args=(process.stderr, tail), daemon=True)
-    listener.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        listener.join()
-        process.stdout.close()
-        process.stderr.close()
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """Let a frame fit into a pipe: of Linux's usual 64 KB it takes ten turns to read one."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # somebody has too many of them
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-def _collect(stderr: IO[bytes], tail: deque[str]) -> None:
-    for line in stderr:
-        if text := line.decode(errors="replace").strip():
-            tail.append(text)
-
-
-def _input_in(arguments: Sequence[str]) -> str:
-    return next((after for name, after in pairwise(arguments) if name == "-i"), "")
-
-
-def _is_replaced(program: str, said: bytes, url: str, status: int) -> bool:
-    """Whether another ffmpeg has to do it again. Raises an AvsyncError where there is none."""
-    found = HEADER.match(said)
-    if found and programs.replace_old(program, found[0].decode(errors="replace")):
-        return True
-    if 0 <= status < EXCEPTION:
-        return False
-    return programs.replace_crashed(program, _header(program), url, status)
-
-
-@cache
-def _header(program: str) -> str:
-    """What an ffmpeg says of itself."""
-    return _done([program, "-version"]).stdout.decode(errors="replace")
-
-
-def _done(argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    with _can_start(argv[0]):
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
-
-
-@contextmanager
-def _can_start(program: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ToolMissingError(f"{program}: cannot be run: {error.strerror}") from error

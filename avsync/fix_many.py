@@ -18,7 +18,7 @@ from avsync.inputs import LIST, find_media
 from avsync.pool import Answer, Order, Pool, Task
 from avsync.resources import cores, default_jobs
 from avsync.safe_output import TEMPORARY, remove_stale
-from avsync.tools import Tools, open_tools
+from avsync.tools import Tools, open_tools, take_over
 from avsync.workers import local_workers
 
 
@@ -68,11 +68,11 @@ class Places:
 def fix_one(
     path: str, target: Path, options: FixOptions, progress: Progress = silent
 ) -> Iterator[Answer[FixReport]]:
-    """The fate of a file alone: in this process, on all cores.
+    """The fate of a file alone: in this process, which it takes over, on all cores.
 
     Raises AvsyncError where the tools cannot be had and are needed.
     """
-    tools, started = _tools(options, progress), monotonic()
+    tools, started = _tools(options, progress, cores()), monotonic()
     order = (path, os.fspath(target))
     report = _try_fix(order, options, tools, progress)
     yield Answer(Task(0, path, output=order[1]), report, monotonic() - started)
@@ -138,8 +138,8 @@ def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Ta
 def _open_fix(
     options: FixOptions, notes: tuple[str, ...], threads: int
 ) -> Callable[[Order], FixReport]:
-    """Load the tools once, for a process that puts many files right on so many threads."""
-    tools = _tools(options, silent)
+    """Load the tools once, in a process that puts many files right on so many threads."""
+    tools = _tools(options, silent, threads)
     if tools:
         import torch
 
@@ -163,14 +163,16 @@ def _try_fix(
         return _failed(path, f"{path}: {why}")
 
 
-def _tools(options: FixOptions, progress: Progress) -> Tools | None:
+def _tools(options: FixOptions, progress: Progress, threads: int) -> Tools | None:
     """Where the offset is given they only serve to measure the result, and may be missing."""
-    if options.offset_ms is None:
-        return open_tools(options.detect, progress)
-    if options.dry_run:
+    if options.offset_ms is not None and options.dry_run:
         return None
-    with contextlib.suppress(AvsyncError):
-        return open_tools(options.detect, progress)
+    try:
+        take_over(threads)
+        return open_tools(options.detect, progress, threads)
+    except AvsyncError:
+        if options.offset_ms is None:
+            raise
     return None
 
 

@@ -66,8 +66,8 @@ class Onlooker:
     ) -> "Onlooker":
         """Takes a few stills to see how large pictures must be. Raises MediaError."""
         side = side_needed(info, finder, geometry) if finder else media.MAX_SIDE
-        total = info.duration_seconds
-        return cls(info, finder, geometry, network, threads, progress, total, side)
+        total, notes = info.duration_seconds, list(info.timeline.notes)
+        return cls(info, finder, geometry, network, threads, progress, total, side, warnings=notes)
 
     def look(self, span: Span = media.WHOLE, reach_seconds: float = 0.0) -> Seen:
         """Embed every face track in a span, and the sound up to `reach_seconds` around it.

@@ -6,9 +6,10 @@ Dropping start times would make a file that was mended by shifting a stream meas
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync import banner, ffmpeg, packets
-from avsync.banner import AudioStream, VideoStream
+from avsync.banner import AudioStream, Banner, Stream, VideoStream
+from avsync.channels import to_mono
 from avsync.errors import MediaError
-from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+from avsync.inputs import readable
+from avsync.stamped import MICROSECONDS, Stamps, cut, nearest_frames, placed_samples
+from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
+from avsync.timeline import (
+    LEAP_SECONDS,
+    Epoch,
+    Placer,
+    Timeline,
+    build,
+    is_regular,
+    on_frame_grid,
+)
 
 if TYPE_CHECKING:  # --help needs no OpenCV
     from avsync.pictures import Frame
@@ -27,6 +40,12 @@ MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
 SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
 CODEC_SECONDS = 0.2  # of sound, or a few frames, until a decoder is right after a seek
 SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
+SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE, FRAMES_PER_SECOND)
+# Where the size changes inside a film, filters that began anew would forget their time.
+UNBROKEN = {"reinit_filter": 0}
+RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
+KEYS_SUFFICE_SECONDS = 180.0  # of film, from which on key frames alone tell whether stamps run on
+KEYS_APART_SECONDS = 60.0  # without a key frame, and all packets are looked at
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
@@ -57,12 +76,21 @@ WHOLE = Span()
 class MediaInfo:
     """What is in a file, as far as this program needs to know."""
 
-    path: Path
-    duration_seconds: float | None  # None where the container does not say
-    start_seconds: float  # our time zero: the container's earliest stamp, or up to 40 ms before
+    path: Path | str  # text: an address
+    duration_seconds: float | None  # of film; None where the container does not say
+    timeline: Timeline
     video: VideoStream | None
     audio: AudioStream | None
     has_cover_art: bool  # a still picture that is no video
+    audio_tracks: int = 0  # that there are
+    video_tracks: int = 0  # that there are, without cover pictures
+    audio_track: int | None = None  # the one that was chosen; tracks of a kind count from 1
+    video_track: int | None = None
+
+    @property
+    def start_seconds(self) -> float:
+        """Our time zero: the container's earliest stamp, or up to 40 ms before."""
+        return self.timeline.start_seconds
 
     def require_both(self) -> tuple[VideoStream, AudioStream]:
         """The two streams; raises MediaError where one is missing."""
@@ -74,41 +102,74 @@ class MediaInfo:
         return self.video, self.audio
 
 
-def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str], audio_track: int | None = None, video_track: int | None = None
+) -> MediaInfo:
     """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
 
-    `audio_track` counts from 1. Raises MediaError where the file is missing, not a file, or not
-    media.
+    Tracks count from 1; None is the one that the file flags as its default, else the first. Raises
+    MediaError where the file is missing, not a file, not media, or has no such track.
     """
-    path = Path(path)
-    if not path.exists():
-        raise MediaError(f"{path}: no such file; check the name")
-    if not path.is_file():
-        raise MediaError(f"{path}: not a regular file; name a video file")
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"{path}: permission denied; make it readable")
-    opening = packets.open_file(path)
-    text = opening.banner
-    video, audio, has_cover_art, tracks = None, None, False, 0
-    for index, kind, rest in banner.streams(text):
-        if kind == "Audio":
-            tracks += 1
-            audio = AudioStream(index) if tracks == audio_track else audio
-        elif kind == "Video" and "(attached pic)" in rest:
-            has_cover_art = True
-        elif kind == "Video" and video is None:
-            video = banner.video_stream(index, rest)
-    duration, start = banner.times(text)
-    if video is not None:
-        stamp = opening.first_stamp_seconds
-        if video.index != opening.index:
-            stamp = packets.first_stamp_seconds(path, video.index)
-        start = _zero_on_frame_grid(start, stamp)
-    if video is None and audio is None and not has_cover_art:
-        raise MediaError(
-            f"{path}: not a media file that ffmpeg can read: {banner.cause(text, path)}"
+    path = readable(path)
+    is_small = isinstance(path, Path) and path.stat().st_size <= packets.LARGE_BYTES
+    opening = packets.open_file(path, only_keys=not is_small)
+    said = banner.read(opening.banner)
+    videos = [stream for stream in said.of_kind("Video") if not stream.is_cover]
+    audios = said.of_kind("Audio")
+    if not said.streams:
+        why = banner.cause(opening.banner, path)
+        raise MediaError(f"{path}: not a media file that ffmpeg can read: {why}")
+    video = _chosen(videos, video_track, f"{path}: no video track")
+    audio = _chosen(audios, audio_track, f"{path}: no audio track")
+    duration, timeline = _time(path, said, opening, video)
+    return MediaInfo(
+        path,
+        duration,
+        timeline,
+        video.picture if video else None,
+        AudioStream(audio.index, 1 if audio.is_mono else 2) if audio else None,
+        len(videos) < len(said.of_kind("Video")),
+        len(audios),
+        len(videos),
+        audios.index(audio) + 1 if audio else None,
+        videos.index(video) + 1 if video else None,
+    )
+
+
+def _chosen(tracks: Sequence[Stream], number: int | None, why: str) -> Stream | None:
+    """The track of that number, or the default one; None where there are none at all."""
+    if number is None or not tracks:
+        return next(
+            (track for track in tracks if "default" in track.dispositions), next(iter(tracks), None)
         )
-    return MediaInfo(path, duration, start, video, audio, has_cover_art)
+    if not 1 <= number <= len(tracks):
+        raise MediaError(f"{why} {number}; it has {len(tracks)}")
+    return tracks[number - 1]
+
+
+def _time(
+    path: Path | str, said: Banner, opening: packets.Opening, video: Stream | None
+) -> tuple[float | None, Timeline]:
+    """Seconds of film, and how time stamps become film time."""
+    duration = said.duration_seconds
+    if opening.only_keys and (duration is None or duration <= KEYS_SUFFICE_SECONDS):
+        opening = packets.open_file(path)
+    index = video.index if video else None
+    if not is_regular(opening.streams, KEYS_APART_SECONDS if opening.only_keys else LEAP_SECONDS):
+        raw = packets.raw_stamps(path, opening.bases)
+        if timeline := build(raw, index):
+            return timeline.film_seconds, timeline
+    first = next(
+        (s.shown.min() for s in opening.streams if s.index == index and len(s.shown)), None
+    )
+    start = on_frame_grid(said.start_seconds, first)
+    measured = [s.end_seconds - start for s in opening.streams if len(s.shown)]
+    # Matroska says when a film ends, not how long it is; and others say what is not so.
+    if measured and (
+        not opening.only_keys or duration is None or max(measured) < duration - KEYS_APART_SECONDS
+    ):
+        duration = max(measured)
+    return duration, Timeline((Epoch(-start),))
 
 
 def read_frames(
@@ -130,49 +191,91 @@ def read_frames(
     pixels = "bgr24"
     if not colour and width % 2 == height % 2 == 0:
         shape, pixels = (height * 3 // 2, width), "yuv420p"
-    source = _opened(info, video.index, span)
-    start = info.start_seconds + span.start_seconds
+    scaling = (width, height), {"flags": "area" if width < video.width else "bilinear"}
+    output = {"format": "rawvideo", "pix_fmt": pixels}
+    read = _even_frames if info.timeline.is_regular else _placed_frames
+    for chunk in read(info, video, span, scaling, output, math.prod(shape), warnings):
+        yield np.frombuffer(chunk, np.uint8).reshape(shape)
+
+
+def _even_frames(
+    info: MediaInfo, video: VideoStream, span: Span, scaling: Any, output: dict[str, str],
+    frame_bytes: int, warnings: list[str] | None,
+) -> Iterator[bytes]:  # fmt: skip
+    """Frames that ffmpeg chooses, where all stamps run on evenly."""
+    start = info.start_seconds + packets.OFFSET_SECONDS
+    (size, flags), limit = scaling, _at_most(span.frame_count)
     stream = (
-        source.filter("setpts", NEAREST_FRAME)
-        .filter("fps", FRAMES_PER_SECOND, start_time=f"{start:.6f}")
-        .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
-        .output("pipe:", format="rawvideo", pix_fmt=pixels, **_at_most(span.frame_count))
+        _opened(info, video.index, span, **UNBROKEN)
+        .filter("settb", MICROSECONDS)
+        .filter("setpts", f"PTS-({start:.6f})/TB")
+        .filter("setpts", NEAREST_FRAME)
+        .filter("fps", FRAMES_PER_SECOND, start_time=span.start_seconds)
+        .filter("scale", *size, **flags)
+        .output("pipe:", **output, **limit)
     )
-    frame_bytes = math.prod(shape)
     for chunk in ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings):
         if len(chunk) == frame_bytes:
-            yield np.frombuffer(chunk, np.uint8).reshape(shape)
+            yield chunk
+
+
+def _placed_frames(
+    info: MediaInfo, video: VideoStream, span: Span, scaling: Any, output: dict[str, str],
+    frame_bytes: int, warnings: list[str] | None,
+) -> Iterator[bytes]:  # fmt: skip
+    """Frames that are chosen here, as all of them come, where stamps do not run on evenly."""
+    size, flags = scaling
+    stamps = Stamps(packets.OFFSET_SECONDS)
+    stream = (
+        _opened(info, video.index, WHOLE, **UNBROKEN)
+        .filter("scale", *size, **flags)
+        .filter("settb", MICROSECONDS)
+        .filter("showinfo")
+        .filter("settb", f"1/{FRAMES_PER_SECOND}")
+        .filter("setpts", "N")
+        .filter("fps", FRAMES_PER_SECOND)  # forgets for how long a frame was to be shown
+        .output("pipe:", **output)
+    )
+    chunks = ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings, stamps)
+    whole = (chunk for chunk in chunks if len(chunk) == frame_bytes)
+    placer = Placer(info.timeline, video.index)
+    last = None if span.frame_count is None else span.first_frame + span.frame_count
+    yield from islice(nearest_frames(whole, stamps, placer), span.first_frame, last)
 
 
 def read_samples(
     info: MediaInfo, warnings: list[str] | None = None, span: Span = WHOLE
 ) -> Iterator[NDArray[np.int16]]:
-    """Mono sound at 16 kHz from the start of a span on, in pieces of ten seconds.
+    """Mono sound at 16 kHz from the start of a span on, in pieces.
 
     A track that starts late is preceded by silence; gaps inside it are filled.
     Raises MediaError where nothing can be decoded.
     """
     _, audio = info.require_both()
-    # `async=1` fills and cuts by time stamps, from 20 ms on; a late start becomes leading silence
-    # by `first_pts`. That counts in samples of the source, so 0 is the only value to be relied on.
-    filling = {"async": 1, "min_hard_comp": 0.02, "first_pts": 0}
-    start = info.start_seconds + span.start_seconds
+    stamps = Stamps(packets.OFFSET_SECONDS)
+    place = span if info.timeline.is_regular else WHOLE
     stream = (
-        _opened(info, audio.index, span)
-        .filter("asetpts", f"PTS-({start:.6f})/TB")
-        .filter("aresample", SAMPLE_RATE, **filling)
+        _opened(info, audio.index, place)
+        .filter("asettb", MICROSECONDS)
+        .filter("ashowinfo")
+        .output("pipe:", ac=audio.channels, ar=SAMPLE_RATE, **RAW_SOUND)
     )
-    if span.frame_count is not None:
-        count = span.frame_count * SAMPLE_RATE // FRAMES_PER_SECOND
-        stream = stream.filter("atrim", end_sample=count)
-    stream = stream.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1)
-    for chunk in ffmpeg.read_chunks(stream, SAMPLES_PER_CHUNK * 2, info.path, warnings):
-        yield np.frombuffer(chunk[: len(chunk) // 2 * 2], "<i2")
+    size = SAMPLES_PER_CHUNK * 2 * audio.channels
+    pieces = ffmpeg.read_chunks(stream, size, info.path, warnings, stamps)
+    chunks = (_interleaved(piece, audio.channels) for piece in pieces)
+    placer = Placer(info.timeline, audio.index, place.start_seconds)
+    samples = to_mono(placed_samples(chunks, stamps, placer, [] if warnings is None else warnings))
+    skipped = (span.first_frame - place.first_frame) * SAMPLES_PER_FRAME
+    count = None if span.frame_count is None else span.frame_count * SAMPLES_PER_FRAME
+    yield from cut(samples, skipped, count)
 
 
-def _opened(info: MediaInfo, index: int, span: Span) -> Any:
-    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept."""
-    options: dict[str, Any] = {"copyts": None}
+def _opened(info: MediaInfo, index: int, span: Span, **options: Any) -> Any:
+    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept.
+
+    They are moved by OFFSET_SECONDS.
+    """
+    options |= {"copyts": None, "itsoffset": packets.OFFSET_SECONDS}
     if seconds := _place_before(info, index, span):
         options |= {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
     return ffmpeg.builder().input(ffmpeg.INPUT, **options)[str(index)]
@@ -196,6 +299,12 @@ def _place_before(info: MediaInfo, index: int, span: Span) -> float:
 
 def _at_most(frame_count: int | None) -> dict[str, int]:
     return {} if frame_count is None else {"frames:v": frame_count}
+
+
+def _interleaved(piece: bytes, channels: int) -> NDArray[np.int16]:
+    """Bytes of 16-bit samples -> (N, channels)."""
+    whole = len(piece) // (2 * channels) * 2 * channels
+    return np.frombuffer(piece[:whole], "<i2").reshape(-1, channels)
 
 
 def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
@@ -226,14 +335,3 @@ def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int
     """Width and height of the frames that `read_frames` gives."""
     scale = min(1.0, max_side / max(video.width, video.height))
     return max(2, round(video.width * scale)), max(2, round(video.height * scale))
-
-
-def _zero_on_frame_grid(start: float, first_frame: float | None) -> float:
-    """Time zero: the container's start, or just before it, so that the first frame is on the grid.
-
-    A picture at 25 fps that starts off the 40-ms grid would be put out by up to 20 ms all through.
-    """
-    if first_frame is None:
-        return start
-    grid = 1_000_000 // FRAMES_PER_SECOND  # microseconds, so that nothing is lost to rounding
-    return start - (round(start * 1e6) - round(first_frame * 1e6)) % grid / 1e6

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.inventory import Inventory, Stream, take_inventory
+from avsync.banner import Stream
+from avsync.inventory import Inventory, take_inventory
 from avsync.stamps import Stamps, list_stamps
 
 NEAR_SECONDS = 0.001  # that a stream may be off, besides a tick of the container

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from avsync import ffmpeg
+from avsync.banner import Stream
 from avsync.containers import (
     EDIT_LISTS,
     MATROSKA,
@@ -27,7 +28,7 @@ from avsync.containers import (
 )
 from avsync.encodings import Encoding, filtered
 from avsync.errors import MediaError
-from avsync.inventory import Inventory, Stream
+from avsync.inventory import Inventory
 from avsync.stamps import BESIDE_SECONDS
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write

@@ -48,12 +48,16 @@ def write_words(measured: Sequence["WordsEvaluation"]) -> None:
             ("hardest", words[: -FEW_WORDS - 1 : -1]),
         ):
             shown = ", ".join(f"{w.word} {w.right}/{w.said}" for w in some)
-            console.print(f"{evaluation.model}, {what}: {shown}", highlight=False, markup=False)
+            console.print(f"{evaluation.model}, {what}: {shown}", highlight=False)
 
 
 def _console() -> Console:
-    """A pipe has no width; a table cut to 80 columns would lose its last ones."""
-    return Console(width=None if Console().is_terminal else 120)
+    """A pipe has no width; a table cut to 80 columns would lose its last ones.
+
+    Names are written as they are: `[b]` or `:x:` in one is no command.
+    """
+    width = None if Console().is_terminal else 120
+    return Console(width=width, markup=False, emoji=False)
 
 
 def _accuracy(measured: Sequence["Evaluation"]) -> Table:

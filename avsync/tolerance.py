@@ -13,6 +13,14 @@ class Tolerance:
     early_ms: float
     late_ms: float
 
+    def __post_init__(self) -> None:
+        if not (self.early_ms >= 0 and self.late_ms >= 0):  # as nothing is that is no number
+            names = ", ".join(STANDARDS)
+            raise UsageError(
+                f"--tolerance {self.early_ms:g}/{self.late_ms:g}: "
+                f"choose {names}, or EARLY/LATE in ms, both 0 or more"
+            )
+
     @classmethod
     def of(cls, text: str) -> "Tolerance":
         """A standard's name or EARLY/LATE in ms, such as 40/60. Raises UsageError otherwise."""
@@ -21,8 +29,6 @@ class Tolerance:
         try:
             early, late = (float(part) for part in text.split("/"))
         except ValueError:
-            early = late = -1.0
-        if early < 0 or late < 0:
             names = ", ".join(STANDARDS)
             raise UsageError(f"--tolerance {text}: choose {names}, or EARLY/LATE in ms") from None
         return cls(early, late)
@@ -42,7 +48,7 @@ class Filter:
     def __post_init__(self) -> None:
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise UsageError(f"--min-confidence {self.min_confidence:g}: between 0 and 1")
-        if self.max_abs_offset_ms is not None and self.max_abs_offset_ms < 0:
+        if self.max_abs_offset_ms is not None and not self.max_abs_offset_ms >= 0:
             raise UsageError(
                 f"--max-abs-offset {self.max_abs_offset_ms:g}: milliseconds, 0 or more"
             )

@@ -5,7 +5,7 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from avsync.downloads import Progress, silent
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 DEVICES = ("auto", "cpu", "cuda")
-LOADING_TURN_SECONDS = 1e-3  # of Python's 5 ms; decoding a frame takes several turns
+INDECISIVE = ("device", "weights")  # options: answers hold for any device, and a file's checksum
+TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
+OBJECTS_BEFORE_COLLECTING = 50_000  # of Python's 700; importing torch makes no garbage to speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +39,30 @@ class DetectOptions:
     weights: str = "default"  # default, syncnet_v2 or a path
     upstream_scoring: bool = False  # also report LSE-D, LSE-C and the offset as SyncNet does
     device: str = "auto"  # auto, cpu, cuda
-    audio_track: int = 1  # which of the sound tracks is heard
+    audio_track: int | None = None  # that is heard; 1 is the first, None the file's default
+    video_track: int | None = None  # that is looked at, likewise; cover pictures do not count
     varies: bool = True  # drift and steps are looked for, too
     thorough: bool = False  # long files are looked at from end to end
 
     def __post_init__(self) -> None:
+        from avsync.detectors import check_name
+
         if not 0.1 <= self.max_offset_seconds <= 3600:
             raise UsageError(f"--max-offset {self.max_offset_seconds:g}: between 0.1 and 3600 s")
+        check_name(self.faces)
+        if not self.weights:
+            raise UsageError("--weights: empty; name default, syncnet_v2 or a weights file")
+        if self.device not in DEVICES:
+            raise UsageError(f"--device {self.device}: unknown; choose {', '.join(DEVICES)}")
+        for option, track in ("audio", self.audio_track), ("video", self.video_track):
+            if track is not None and track < 1:
+                raise UsageError(f"--{option}-track {track}: tracks count from 1")
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What has a say in an answer, besides the file and the weights."""
-        return {
-            "max_offset_seconds": self.max_offset_seconds,
-            "faces": self.faces,
-            "cropped": self.cropped,
-            "upstream_scoring": self.upstream_scoring,
-            "thorough": self.thorough,
-        }
+        """What has a say in an answer, besides the file and what is in the weights."""
+        names = (field.name for field in fields(self))
+        return {name: getattr(self, name) for name in names if name not in INDECISIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,27 @@ class Tools:
         return self.loading.result()
 
 
+def take_over(threads: int | None = None) -> None:
+    """Set this process up for measuring files: one that is avsync's own, before tools are opened.
+
+    `threads`: how many of all kinds may be busy at once.
+    """
+    require_opencv()
+    import cv2
+
+    from avsync import ffmpeg
+    from avsync.resources import cores
+
+    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
+    # others' way, and OpenCV's wait busily.
+    each = max(1, (threads or cores()) // 2)
+    cv2.setNumThreads(each)
+    ffmpeg.use_threads(each)
+    # Libraries are loaded, and pictures looked at, by threads that hold each other up.
+    sys.setswitchinterval(TURN_SECONDS)
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
+
+
 def open_tools(
     options: DetectOptions, progress: Progress = silent, threads: int | None = None
 ) -> Tools:
@@ -93,21 +122,13 @@ def open_tools(
     require_opencv()
     from concurrent.futures import ThreadPoolExecutor
 
-    import cv2
-
-    from avsync import ffmpeg, weights
+    from avsync import weights
     from avsync.detectors import open_finder
     from avsync.looking import geometry_of
     from avsync.resources import cores
 
-    if options.device not in DEVICES:
-        raise UsageError(f"--device {options.device}: not here; choose auto or cpu")
     geometry = geometry_of(weights.find(options.weights))
     threads = threads or cores()
-    # Decoding, finding faces and embedding go on at once: the threads of each would be in the
-    # others' way, and OpenCV's wait busily.
-    cv2.setNumThreads(max(1, threads // 2))
-    ffmpeg.use_threads(max(1, threads // 2))
     loader = ThreadPoolExecutor(1, "load")
     loading = loader.submit(_load, options, threads)
     loader.shutdown(wait=False)
@@ -117,19 +138,6 @@ def open_tools(
 
 
 def _load(options: DetectOptions, threads: int) -> Loaded:
-    """Importing torch makes no garbage to speak of; other threads, who look at the file, go on."""
-    interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(LOADING_TURN_SECONDS)
-    gc.disable()
-    try:
-        return _load_now(options, threads)
-    finally:
-        sys.setswitchinterval(interval)
-        if collects:
-            gc.enable()
-
-
-def _load_now(options: DetectOptions, threads: int) -> Loaded:
     from avsync import weights
     from avsync.confidence import Calibration
     from avsync.embeddings import Network
@@ -142,6 +150,11 @@ def _load_now(options: DetectOptions, threads: int) -> Loaded:
     if borrowed:
         calibration = weights.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
+    if options.upstream_scoring and loaded.sha256 != weights.SYNCNET_V2.sha256:
+        notes.append(
+            f"LSE-D and LSE-C of {loaded.name} weights are not on SyncNet's scale: compare them "
+            "with none that were published; those of --weights syncnet_v2 are"
+        )
     network = Network(arranged(loaded.streams), device, threads)
     return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
 
@@ -162,7 +175,7 @@ def device_of(wanted: str) -> str:
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in DEVICES or (wanted == "cuda" and not torch.cuda.is_available()):
+    if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--device {wanted}: not here; choose auto or cpu")
     return wanted
 

@@ -12,9 +12,10 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, silent
+from avsync.downloads import Progress, RemoteFile, fetch, is_intact, sha256_of, silent, user_cache
 from avsync.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ KNOWN = {
 }
 
 
+_one_without_warnings = Lock()
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """A network ready for use, and what its file says of it."""
@@ -56,10 +60,8 @@ class Weights:
 
 def cache_folder() -> Path:
     """Where fetched weights are kept: AVSYNC_CACHE, or the user's cache folder."""
-    import platformdirs
-
     wanted = os.environ.get("AVSYNC_CACHE")
-    return Path(wanted) if wanted else platformdirs.user_cache_path("avsync")
+    return Path(wanted) if wanted else user_cache("avsync")
 
 
 def shipped_folder() -> Path:
@@ -80,7 +82,7 @@ def find(wanted: str) -> Path:
         path, cure = cache_folder() / SYNCNET_V2.name, "run: avsync weights fetch syncnet_v2"
     else:
         path, cure = Path(wanted), "name default, syncnet_v2 or an existing file"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"--weights {wanted}: {path} is not there; {cure}")
     if wanted == "syncnet_v2" and not is_intact(path, SYNCNET_V2):
         raise WeightsError(f"{path}: damaged (wrong checksum); delete it, then {cure}")
@@ -223,7 +225,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
 
     foreign = f"{path}: neither a weights file of avsync nor SyncNet's; see: avsync weights list"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles that torch did not write
+        # Of pickles that torch did not write. Filters are the process's: one thread at a time.
+        with _one_without_warnings, warnings.catch_warnings(action="ignore"):
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # there is little that foreign bytes cannot make it raise
         raise WeightsError(foreign) from error

@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, cast
 
-from avsync import ffmpeg
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pool import Order, R, WorkerLostError
 from avsync.resources import allowed_cores, spare_memory
@@ -145,7 +144,6 @@ def _work(pipe: Connection, open_measure: Open[Any], threads: int, cores: Cores)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when numpy is imported
-    ffmpeg.use_threads(threads)
     orders: SimpleQueue[Order] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, orders), daemon=True).start()
     try:

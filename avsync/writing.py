@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from avsync import ffmpeg
+from avsync.banner import Stream
 from avsync.containers import COVER, cannot_hold
 from avsync.downloads import Progress, silent
 from avsync.errors import MediaError
-from avsync.inventory import Inventory, Stream
+from avsync.inventory import Inventory
 from avsync.remux import OUTPUT, Plan, cover_arguments
 
 TRIAL_SECONDS = 0.1  # enough for a container to say what it thinks of a stream

@@ -21,7 +21,7 @@ from avsync.faces import FacesInFrame, follow_faces
 from avsync.features import crop, is_sounding, mfcc
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
-from avsync.tools import DetectOptions, Tools, open_tools
+from avsync.tools import DetectOptions, Tools, open_tools, take_over
 
 
 class Clock:
@@ -47,6 +47,7 @@ def main() -> None:
     chosen = parser.parse_args()
     clock = Clock()
     with clock.stage("open tools"):
+        take_over()
         tools = open_tools(DetectOptions(weights=chosen.weights, faces=chosen.faces))
     boxes = time_stages(chosen.video, tools, clock)
     if chosen.boxes:

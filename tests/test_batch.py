@@ -229,6 +229,38 @@ def test_a_list_with_null_bytes(avsync: Command, face: Path, tmp_path: Path) -> 
         assert b"\n" + quoted + b",ok," in done.stdout, done.stderr
 
 
+# What we use of Python that is not everywhere, gone; in workers, too, which import it again.
+ELSEWHERE = """
+import os, signal, sys
+for module, names in ((os, "sched_getaffinity sched_setaffinity killpg setpgid getpgrp getuid"),
+                      (signal, "SIGPIPE SIGHUP")):
+    for name in names.split():
+        delattr(module, name)
+from avsync.__main__ import main
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_what_only_unix_has_is_not_needed(face: Path, tmp_path: Path) -> None:
+    program = tmp_path / "elsewhere.py"
+    program.write_text(ELSEWHERE)
+    out, output = tmp_path / "out.mp4", subprocess.PIPE
+    argv = [sys.executable, program, "detect", face, face, "--jsonl", *HOG]
+    done = subprocess.run(argv, stdout=output, stderr=output, text=True)
+    assert [line["status"] for line in fields_of(done.stdout.splitlines())] == ["ok", "ok"]
+    assert (done.returncode, done.stderr) == (0, "")
+    argv = [sys.executable, program, "fix", face, "-o", out, "--offset", "40", *HOG]
+    done = subprocess.run(argv, stdout=output, stderr=output, text=True)
+    assert done.returncode == 0 and out.exists(), done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, program, "detect", face, *HOG]
+    done = subprocess.run(argv, stdout=writer, stderr=output, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_filters_choose_what_is_written_not_the_exit_status(
     avsync: Command, face: Path, tmp_path: Path
 ) -> None:

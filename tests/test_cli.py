@@ -96,26 +96,6 @@ def test_outside_the_tolerance_is_status_4(avsync: Command, late: Path) -> None:
     assert avsync("detect", late, "--tolerance", "500/500").returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--json", "--csv"], "choose one of"),
-        (["--tolerance", "loose"], "ebu-r37"),
-        (["--max-offset", "0"], "between 0.1 and 3600"),
-        (["--faces", "nose"], "yunet"),
-        (["--device", "abacus"], "choose auto or cpu"),
-        (["--no-such-option"], "No such option"),
-    ],
-)
-def test_wrong_usage_is_status_2_or_1_with_a_line(
-    avsync: Command, late: Path, options: list[str], says: str
-) -> None:
-    done = avsync("detect", late, *options)
-    assert done.returncode == (1 if "nose" in options else 2)
-    assert says in done.stderr and "Traceback" not in done.stderr
-    assert done.stdout == ""
-
-
 SILENCE = ("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono")
 GREY = ("-f", "lavfi", "-i", "color=gray:s=160x120:r=25")
 

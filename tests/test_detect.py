@@ -1,13 +1,14 @@
 """The chain on whole files: known offsets come back, whatever the container does with time."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from talking_face import write_talking_face
 
 import avsync
-from avsync import ffmpeg
+from avsync import ffmpeg, weights
 
 TIMELINE_TOLERANCE_MS = 15
 
@@ -103,3 +104,20 @@ def test_upstream_scoring_of_the_generated_checkpoint(shared: Path, tmp_path: Pa
     assert report.upstream.lse_d == pytest.approx(1321.01, abs=0.01)
     assert report.upstream.lse_c == pytest.approx(0.749, abs=0.001)
     assert report.upstream.offset_frames == 15
+    assert "LSE-D and LSE-C of syncnet weights are not on SyncNet's scale" in report.to_text()
+
+
+def test_figures_of_other_weights_than_syncnets_are_said_to_be_on_no_scale_of_its(
+    in_step: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warnings(**options: object) -> str:
+        report = avsync.detect(in_step, avsync.DetectOptions(**options))  # type: ignore[arg-type]
+        return " / ".join(report.warnings)
+
+    assert "avsync-default weights are not on SyncNet's scale" in warnings(upstream_scoring=True)
+    assert "scale" not in warnings()
+    ours = weights.sha256_of(weights.find("default"))
+    monkeypatch.setattr(weights, "SYNCNET_V2", replace(weights.SYNCNET_V2, sha256=ours))
+    path = tmp_path / "under another name.safetensors"
+    path.symlink_to(weights.find("default"))
+    assert "scale" not in warnings(upstream_scoring=True, weights=str(path))

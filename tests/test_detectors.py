@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avsync import detectors
 from avsync.detectors import Box, Calibration, checkpoints_folder, is_ready, open_finder
-from avsync.errors import FacesError
+from avsync.errors import FacesError, UsageError
 
 PORTRAIT = Path(__file__).parent / "data" / "portrait.png"
 TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"
@@ -67,7 +67,7 @@ def test_no_calibration_changes_nothing() -> None:
 
 
 def test_an_unknown_detector_is_refused_with_the_names_of_the_known() -> None:
-    with pytest.raises(FacesError, match="--faces haar: unknown; choose auto, yunet, hog"):
+    with pytest.raises(UsageError, match="--faces haar: unknown; choose auto, yunet, hog"):
         open_finder("haar")
 
 

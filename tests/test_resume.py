@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,23 @@ from talking_face import write_talking_face
 from avsync.errors import OutputError
 from avsync.report import Source, SyncReport
 from avsync.resume import ReportFile
+from avsync.tools import DetectOptions
 
 HOG = ("--faces", "hog")
 COUNT = 8
 SOURCE = Source(10, 20, "ab" * 32, {"faces": "hog"})
+OTHERS = {  # than are usual, one for each option
+    "max_offset_seconds": 2.0,
+    "faces": "hog",
+    "cropped": True,
+    "weights": "mine.safetensors",
+    "upstream_scoring": True,
+    "device": "cpu",
+    "audio_track": 2,
+    "video_track": 2,
+    "varies": False,
+    "thorough": True,
+}
 
 
 def _report(path: str, **fields: Any) -> SyncReport:
@@ -62,6 +76,21 @@ def test_what_is_answered_is_known_again(file: Path) -> None:
 def test_an_answer_to_another_question_does_not_count(file: Path, other: Source) -> None:
     with ReportFile(file) as report:
         assert report.answer("a.mp4", other) is None
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(DetectOptions)])
+def test_an_answer_holds_for_the_options_it_was_asked_with(tmp_path: Path, name: str) -> None:
+    """All but the device; weights have their checksum, whatever their file is called."""
+    usual = DetectOptions()
+    other = replace(usual, **{name: OTHERS[name]})
+    assert getattr(usual, name) != getattr(other, name)
+    asked = replace(SOURCE, options=usual.decisive)
+    with ReportFile(tmp_path / "report.jsonl") as report:
+        report.append(replace(_report("a.mp4"), source=asked))
+    with ReportFile(tmp_path / "report.jsonl") as report:
+        assert report.answer("a.mp4", asked)
+        known = report.answer("a.mp4", replace(asked, options=other.decisive))
+    assert (known is not None) == (name in {"device", "weights"})
 
 
 def test_what_failed_is_tried_again_and_its_line_replaced(file: Path) -> None:

@@ -265,9 +265,10 @@ def test_the_weights_that_should_have_come_along(
         weights.load()
 
 
-def test_a_name_that_is_no_file() -> None:
-    with pytest.raises(WeightsError, match="defualt is not there; name default"):
-        weights.load("defualt")
+@pytest.mark.parametrize("name", ["defualt", "x" * 300])  # no file system takes the second
+def test_a_name_that_is_no_file(name: str) -> None:
+    with pytest.raises(WeightsError, match=f"{name} is not there; name default"):
+        weights.load(name)
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -5,8 +5,10 @@ Exit status: 0 every file determined (and inside --tolerance) - 1 some file fail
 that a signal ended: 128 and its number, as from a shell; 141 where the reader of stdout has gone.
 """
 
+import codecs
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +22,10 @@ from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.training import prepare, train
-from avsync.console import Exit
+from avsync.console import Exit, one_line
 from avsync.errors import AvsyncError, InterruptError, UsageError
+
+SPELLING = "avsync.spelling"  # how what an output's encoding lacks is written
 
 
 class _Group(TyperGroup):
@@ -37,7 +41,7 @@ class _Group(TyperGroup):
                 print(f"avsync: {error}", file=sys.stderr)
             raise typer.Exit(128 + error.signal_number) from error
         except AvsyncError as error:
-            print(f"avsync: {error}", file=sys.stderr)
+            print(f"avsync: {one_line(str(error))}", file=sys.stderr)
             status = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
             raise typer.Exit(status) from error
 
@@ -72,7 +76,19 @@ def _main(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    # Any file name can be printed, also one that is not valid UTF-8.
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
+    codecs.register_error(SPELLING, _spelt)
+    for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(errors=SPELLING)
+
+
+def _spelt(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Any file name can be printed: as the bytes that it has, else with its letters spelt out.
+
+    UTF-8 spells all names but those that are not UTF-8 themselves; a code page few.
+    """
+    assert isinstance(error, UnicodeEncodeError)
+    with suppress(UnicodeError):
+        if error.encoding == "utf-8":
+            return codecs.lookup_error("surrogateescape")(error)
+    return codecs.backslashreplace_errors(error)

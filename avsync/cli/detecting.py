@@ -13,7 +13,7 @@ from avsync.batch import BatchOptions, detect_all, detect_one, find_media, read_
 from avsync.cli import options as opt
 from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
 from avsync.errors import UsageError
-from avsync.inputs import LIST
+from avsync.inputs import DESCRIPTOR, LIST
 from avsync.resume import ReportFile
 from avsync.tolerance import Filter, Tolerance
 from avsync.tools import DetectOptions
@@ -38,6 +38,8 @@ def detect(
         bool, typer.Option("--thorough", help="Look at long files from end to end.")
     ] = False,
     tolerance: opt.ToleranceName = None,
+    audio_track: opt.AudioTrack = None,
+    video_track: opt.VideoTrack = None,
     device: opt.Device = "auto",
     min_confidence: opt.MinConfidence = None,
     max_abs_offset: opt.MaxAbsOffset = None,
@@ -59,7 +61,15 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(
-        max_offset, faces, cropped, weights, upstream_scoring, device, thorough=thorough
+        max_offset,
+        faces,
+        cropped,
+        weights,
+        upstream_scoring,
+        device,
+        audio_track,
+        video_track,
+        thorough=thorough,
     )
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     form = opt.form(as_json, as_jsonl, as_csv, resume)
@@ -74,6 +84,8 @@ def detect(
         with progress_bar(quiet) as progress:
             worst = write_reports(detect_one(names[0], chosen, progress), output)
     else:
+        if passing := [name for name in names if DESCRIPTOR.fullmatch(name)]:  # workers have others
+            raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
         worst = _detect_many(_Batch(names, globs or [], null, resume, quiet), chosen, how, output)
     raise typer.Exit(worst)
 

@@ -7,11 +7,11 @@ import typer
 
 from avsync.cli import options as opt
 from avsync.console import progress_bar
-from avsync.tools import DetectOptions
+from avsync.tools import DetectOptions, take_over
 
 
 def features(
-    video: Annotated[Path, typer.Argument(help="A video.")],
+    video: Annotated[str, typer.Argument(help="A video.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .npz, .h5 or .parquet.")
     ],
@@ -19,9 +19,8 @@ def features(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     device: opt.Device = "auto",
-    audio_track: Annotated[
-        int, typer.Option(min=1, help="Sound track that is heard; 1 is the first.")
-    ] = 1,
+    audio_track: opt.AudioTrack = None,
+    video_track: opt.VideoTrack = None,
     force: opt.Force = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -32,7 +31,13 @@ def features(
     from avsync.export import write_features
 
     options = DetectOptions(
-        faces=faces, cropped=cropped, weights=weights, device=device, audio_track=audio_track
+        faces=faces,
+        cropped=cropped,
+        weights=weights,
+        device=device,
+        audio_track=audio_track,
+        video_track=video_track,
     )
+    take_over()
     with progress_bar(quiet) as progress:
         write_features(video, output, options, force, progress)

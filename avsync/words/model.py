@@ -5,6 +5,7 @@ Kernels, strides and widths are not stated in sources we could read; they are ch
 the second convolution spans all 29 frames and knows where in them something happens.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def load(path: Path) -> WordsModel:
 
     Raises WeightsError for a file that is absent, damaged, or of another kind.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"{path}: is not there; make a model with avsync words train")
     header, tensors = weights.read_own(path)
     net = _build(path, header["config"])
