@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from timeline import packet_sums, run
 from avsync.errors import MediaError, OutputError
 from avsync.fix import FixOptions, fix
 from avsync.inventory import Inventory
-from avsync.remux import Cure, Wishes
+from avsync.moving import Move
+from avsync.remux import Cure, Plan, Wishes
 from avsync.report import Segment, SyncReport
 from avsync.safe_output import safe_output
 from avsync.tolerance import Tolerance
@@ -113,16 +114,52 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
 def test_a_bad_result_never_lands(
     monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
 ) -> None:
+    """What is right as far as packets tell is measured all the same."""
     chain = importlib.import_module("avsync.fix")  # the package has a function of that name
-    honest = chain.planner_for
+    honest = chain.Move
 
-    def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Planner:
+    def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Move:
         return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), wishes)
 
-    monkeypatch.setattr(chain, "planner_for", crooked)
+    monkeypatch.setattr(chain, "Move", crooked)
     report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
     assert report.status == "unproven" and report.output is None
     assert "measured after the fix, sound is" in report.reasons[0]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.usefixtures("each_ffmpeg")
+@pytest.mark.parametrize("wrong", ["shift", "stream", "packet"])
+@pytest.mark.parametrize("offset_ms", [None, 150.0])
+def test_what_its_packets_do_not_prove_never_lands(
+    monkeypatch: pytest.MonkeyPatch,
+    late: Path,
+    tools: Tools,
+    tmp_path: Path,
+    wrong: str,
+    offset_ms: float | None,
+) -> None:
+    """Whatever ffmpeg makes of its arguments, and whether the offset was measured or given."""
+    honest = Move.planner
+
+    def crooked(self: Move, corrections: Mapping[int, float] | None = None) -> Planner:
+        if wrong == "shift":  # whatever is made up for
+            return honest(replace(self, cure=replace(self.cure, delay_ms=-70.0)))
+        plan = honest(self, corrections)
+        spoilt = {"stream": ("-map", "-0:v"), "packet": ("-t", "5")}[wrong]
+
+        def planner(left_out: tuple[int, ...]) -> Plan:
+            planned = plan(left_out)
+            arguments = (*planned.arguments[:-1], *spoilt, planned.arguments[-1])
+            return replace(planned, arguments=arguments)
+
+        return planner
+
+    monkeypatch.setattr(Move, "planner", crooked)
+    report = fix(late, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=offset_ms), tools=tools)
+    says = {"shift": "ms too", "stream": "is not known again", "packet": "packets instead of"}
+    assert report.status == "unproven" and report.output is None
+    assert says[wrong] in report.reasons[0]
     assert os.listdir(tmp_path) == []
 
 
@@ -281,14 +318,13 @@ def test_progress_is_what_ffmpeg_says(tools: Tools, big: Path, tmp_path: Path) -
 def test_killed_at_any_moment(big: Path, tmp_path: Path) -> None:
     before, out = packet_sums(big), tmp_path / "out.mkv"
     code = (
-        "import sys; from pathlib import Path; from avsync.fix import *\n"
-        "from avsync.remux import Cure\nfrom avsync.inventory import take_inventory\n"
+        "import sys; from pathlib import Path; from avsync.moving import *\n"
+        "from avsync.safe_output import safe_output\n"
         "source, target = map(Path, sys.argv[1:])\n"
-        "inventory = take_inventory(source)\n"
-        "planner = planner_for(inventory, target, Cure(500), Wishes())\n"
+        "move = Move(take_inventory(source), target, Cure(500), Wishes())\n"
         "print('begun', flush=True)\n"
         "with safe_output(source, target, False, 1) as draft:\n"
-        "    write(planner, inventory, draft.path, target)\n"
+        "    assert not write_proved(move, draft.path).doubts\n"
         "    draft.publish()\n"
     )
     argv = [sys.executable, "-c", code, str(big), str(out)]
