@@ -91,7 +91,7 @@ def write_proved(move: Move, draft: Path, progress: Progress = silent) -> Writte
     """
     original = _original(move)
     if original.is_broken:
-        return Written(doubts=("its time stamps go back: convert it first",))
+        return Written(doubts=("its time stamps go back: encode it anew first",))
     if not must_be_evened(move, original):
         return _write(move, original, draft, progress)
     even = draft.with_name(f"{EVEN}{draft.name}")

@@ -35,6 +35,7 @@ OUTPUT = "file:OUTPUT"  # stands for the file to write
 # What ffmpeg counts from the first of the streams in use, where a shift is exactly minus its start.
 COUNTED_ANEW = ("mpegts", "mpeg", "ogg", "hls")
 SHOWN = ("-fflags", "+genpts")  # where only decoding has a stamp, as with B-frames in AVI
+PRIMING_SECONDS = 0.1  # of sound that an encoder puts before 0, at most
 INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
 
@@ -168,7 +169,8 @@ def _kept_stamps(
     It starts with 0, or later by so much as the sound is brought forward. What an encoder put
     before 0 stays there, if the container knows of such.
     """
-    later = forward_seconds - max(0.0, inventory.start_seconds)
+    start = inventory.start_seconds
+    later = forward_seconds - (0.0 if -PRIMING_SECONDS < start < 0 else start)
     beside = BESIDE_SECONDS if inventory.form in COUNTED_ANEW else 0.0
     return [
         "-copyts",
