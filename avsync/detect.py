@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
-from avsync.errors import AvsyncError
-from avsync.inputs import at_hand
+from avsync.errors import AvsyncError, MediaError
+from avsync.inputs import at_hand, passes_by
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv, take_over
@@ -95,10 +95,20 @@ def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Too
 
 
 def try_detect(
-    path: str, options: DetectOptions, tools: Tools, progress: Progress = silent
+    path: str,
+    options: DetectOptions,
+    tools: Tools,
+    progress: Progress = silent,
+    *,
+    alone: bool = False,
 ) -> SyncReport:
-    """As `detect`; whatever goes wrong with the file becomes a report of status `error`."""
+    """As `detect`; whatever goes wrong with the file becomes a report of status `error`.
+
+    Unless it is `alone`, a pipe is refused: of those in folders, many are never written to.
+    """
     try:
+        if passes_by(path) and not alone:
+            raise MediaError(f"{path}: not a regular file; a pipe is read alone only")
         return detect(path, options, tools=tools, progress=progress)
     except AvsyncError as error:
         why = str(error)

@@ -111,7 +111,6 @@ def test_what_is_written_needs_a_file(avsync: Command, address: str, tmp_path: P
         '{detect} <(cat "{face}")',
         '{detect} /dev/fd/9 9< "{face}"',
         'cat "{face}" > "{pipe}" & {detect} "{pipe}"',
-        'cat "{face}" > "{pipe}" & {detect} "{pipe}" "{face}" --ordered | head -1',
     ],
 )
 def test_what_comes_through_a_pipe_is_measured(face: Path, tmp_path: Path, script: str) -> None:
@@ -142,6 +141,17 @@ def test_what_is_wrong_with_a_pipe_is_said_of_its_name(avsync: Command, face: Pa
     assert done.stderr == "avsync: /dev/fd/99: cannot be read: Bad file descriptor; name a file\n"
     done = avsync("detect", "/dev/stdin", face)
     assert done.returncode == 2 and "/dev/stdin: is read alone" in done.stderr
+
+
+def test_a_pipe_that_nobody_writes_to_holds_nothing_up(
+    avsync: Command, face: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    for argv, options in (((tmp_path,), {}), (("-",), {"input": f"{pipe}\n/dev/stdin\n"})):
+        done = avsync("detect", *argv, *HOG, **options)
+        assert done.returncode == 1 and f"avsync: {pipe}: not a regular file" in done.stderr
+    assert "avsync: /dev/stdin: not a regular file" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
