@@ -18,7 +18,7 @@ SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 EMPTY_WORDS = re.compile(
     r"Task finished|Terminating thread|Nothing was written|Conversion failed|Last message repeated"
-    r"|Error (?:sending frames|submitting|muxing|closing|writing trailer|while filtering)"
+    r"|Error (?:opening output|sending frames|submitting|muxing|closing|writing trailer|while)"
 )
 
 _threads: list[str] = []  # options that say how many; empty: as many as there are cores

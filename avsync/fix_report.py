@@ -21,7 +21,8 @@ class FixReport:
 
     fixed: written, and measured again where faces allow - in_tolerance: left alone, or copied as it
     is - planned: dry run - undetermined: cannot tell, nothing was written - unproven: the file that
-    was written did not measure as right, and was removed - error: see `reasons`.
+    was written did not prove to be right, by its packets or by measure, and was removed - error:
+    see `reasons`.
     """
 
     path: str

@@ -16,6 +16,7 @@ from avsync.inventory import Inventory
 from avsync.remux import OUTPUT, Plan, cover_arguments
 
 TRIAL_SECONDS = 0.1  # enough for a container to say what it thinks of a stream
+UNKNOWN = re.compile("Unable to (?:find|choose) a[n ]")  # output format
 REFUSAL = "Could not write header"  # ffmpeg's words for what a container does not hold
 
 Planner = Callable[[tuple[int, ...]], Plan]  # indices of streams to leave out -> what to do
@@ -46,6 +47,9 @@ def write(
             run(whole.arguments, draft, show=show)
             return whole, ()
         except MediaError as error:
+            if UNKNOWN.search(str(error)):
+                words = f"ffmpeg knows no container by {target.suffix or 'no suffix'}"
+                raise MediaError(f"{target}: {words}: name an output in .mkv") from None
             if REFUSAL in str(error):
                 misfits = _misfits(planner, inventory, whole, draft, run)
                 if misfits:

@@ -128,6 +128,13 @@ def test_a_container_that_holds_it_is_named(
     assert str(error.value) == f"{tmp_path / 'out'}{suffix}: {words}"
 
 
+def test_a_suffix_that_ffmpeg_does_not_know(make: Make, tmp_path: Path) -> None:
+    source = make("one.mp4", *H264, *AAC)
+    for name, says in (("out.ps", r"by \.ps: name"), ("out", "by no suffix: name")):
+        with pytest.raises(MediaError, match=says):
+            moved(source, tmp_path / name, 100)
+
+
 def test_what_ffmpeg_writes_but_nobody_can_read_is_refused(make: Make, tmp_path: Path) -> None:
     source = make("raw.mkv", *H264, "-c:a", "pcm_s16le")
     (doubt,) = moved(source, tmp_path / "out.ts", 100).doubts

@@ -89,18 +89,17 @@ def test_no_pair_of_containers_is_written_wrong(
     """What a container cannot hold is refused, whether ffmpeg says so or not."""
     written = 0
     for other in (*KINDS, "m4v", "3gp"):
-        for wishes in (Wishes(), Wishes(reencode_audio=True)):
-            out = tmp_path / f"out.{other}"
-            wanted = Move(take_inventory(clips[kind]), out, Cure(-237), wishes)
-            try:
-                done = write_proved(wanted, out)
-            except MediaError:
-                continue
-            if not done.doubts:
-                written += 1
-                lag = lags_ms(out) - lags_before(clips[kind])
-                assert lag == pytest.approx(-237, abs=1.5), (other, wishes)
-    assert written >= 4
+        out = tmp_path / f"out.{other}"
+        wanted = Move(take_inventory(clips[kind]), out, Cure(-237), Wishes())
+        try:
+            done = write_proved(wanted, out)
+        except MediaError:
+            continue
+        if not done.doubts:
+            written += 1
+            lag = lags_ms(out) - lags_before(clips[kind])
+            assert lag == pytest.approx(-237, abs=1.5), other
+    assert written >= 3
 
 
 @pytest.mark.usefixtures("each_ffmpeg")
