@@ -53,7 +53,7 @@ def main() -> None:
     """Make and look at files that the results lack, or write a page of them."""
     parser = argparse.ArgumentParser(description="What avsync says of damaged files.")
     parser.add_argument("results", type=Path, help="JSON Lines, gone on with")
-    parser.add_argument("--each", type=int, default=35, help="of every damage to every seed")
+    parser.add_argument("--each", type=int, default=36, help="of every damage to every seed")
     parser.add_argument("--files", type=int, help="at most so many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder for files that show faults")

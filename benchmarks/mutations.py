@@ -126,7 +126,8 @@ def _wild_stamps(rng: np.random.Generator) -> Sequence[str]:
     if rng.random() < 0.2:  # all of it elsewhere, also where 33 bits of 90 kHz wrap
         start = float(rng.choice([seconds, 95_443.717 - SECONDS / 2, -SECONDS / 2]))
         return ("-output_ts_offset", f"{start:.3f}", "-muxdelay", "0", "-muxpreload", "0")
-    return (f"-bsf:{stream}", f"setts=ts={rng.choice(stamps)}", "-avoid_negative_ts", "disabled")
+    chosen = str(rng.choice(stamps)).replace(",", r"\,")  # which would end the filter
+    return (f"-bsf:{stream}", f"setts=ts={chosen}", "-avoid_negative_ts", "disabled")
 
 
 def _ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
