@@ -5,6 +5,7 @@ the list a shell loop is reading from. Where it turns out to be too old, or cras
 imageio-ffmpeg carries takes over, at the place where that was.
 """
 
+import atexit
 import re
 import subprocess
 import sys
@@ -111,12 +112,20 @@ def _started(program: str, work: Work) -> Iterator[subprocess.Popen[bytes]]:
     _widen(process.stdout)
     ear = Thread(target=_collect, args=(process.stderr, work.tail, work.listener), daemon=True)
     ear.start()
-    try:
-        yield process
-    finally:
+
+    def end() -> None:
         process.kill()
         process.wait()
         ear.join()
+
+    # A program may end while frames are still being read: a thread that was caught in the middle
+    # of a line would bring Python down.
+    atexit.register(end)
+    try:
+        yield process
+    finally:
+        atexit.unregister(end)
+        end()
         process.stdout.close()
         process.stderr.close()
 

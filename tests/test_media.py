@@ -474,6 +474,17 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return processes
 
 
+def test_a_program_may_end_while_frames_are_read(clip: Path) -> None:
+    program = """
+import sys
+from avsync import media
+x = [1 / 0 for frame in media.read_frames(media.probe(sys.argv[1]))]
+"""
+    argv = [sys.executable, "-c", program, str(clip)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.rstrip().endswith("division by zero")
+
+
 @pytest.mark.parametrize("read", [media.read_frames, media.read_samples])
 def test_no_process_outlives_its_iterator(
     clip: Path, tmp_path: Path, started: list[Any], read: Callable[..., Iterator[Any]]
