@@ -28,7 +28,7 @@ from avsync.writing import Planner, write
 COARSE_SECONDS = 0.002  # longer ticks do not take a shift as it is: compressed sound in AVI
 LISTENED_SECONDS = 0.002  # that encoded sound may be off
 TRIES = 3  # after the first it is known by how much ffmpeg is off
-EVEN = "even-"  # before the name of a copy whose stamps can be moved
+EVEN = "even"  # in the name of a copy whose stamps can be moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def write_proved(move: Move, draft: Path, progress: Progress = silent) -> Writte
         return Written(doubts=("its time stamps go back: encode it anew first",))
     if not must_be_evened(move, original):
         return _write(move, original, draft, progress)
-    even = draft.with_name(f"{EVEN}{draft.name}")
+    even = draft.with_name(f".{EVEN}{draft.suffix}")  # short: the draft's name may be of any length
     try:
         planned, notes = write(move.evened().planner(), move.inventory, even, move.target, progress)
         if doubts := compare(original, even, planned.streams, {}).reasons:
@@ -114,7 +114,7 @@ def steps(move: Move) -> list[tuple[Plan, Path, Path]]:
     path, target = move.inventory.path, move.target
     if not must_be_evened(move, _original(move)):
         return [(move.planner()(()), path, target)]
-    first, even = move.evened().planner()(()), target.with_name(f"{EVEN}{target.name}")
+    first, even = move.evened().planner()(()), target.with_name(f"{EVEN}-{target.name}")
     streams = {stream.index: stream for stream in move.inventory.streams}
     written = tuple(replace(streams[old], index=new) for new, old in enumerate(first.streams))
     inventory = replace(move.inventory, path=even, form="", start_seconds=0.0, streams=written)
