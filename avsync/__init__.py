@@ -12,12 +12,12 @@
 A positive `offset_ms` means that the sound is early; see `avsync.timebase`.
 """
 
-from avsync.detect import detect
 from avsync.errors import AvsyncError
-from avsync.fix import FixOptions, fix
-from avsync.fix_report import FixReport
+from avsync.pipeline.detect import detect
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.report import FixReport
 from avsync.report import SyncReport
-from avsync.tools import DetectOptions
 
 __version__ = "0.1.0"
 __all__ = [

@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command."""
     try:
         from avsync.cli import app
-        from avsync.resources import spare_memory
+        from avsync.system.resources import spare_memory
 
         spare_memory()
         app(prog_name="avsync")

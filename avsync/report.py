@@ -8,7 +8,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from avsync.inputs import DESCRIPTOR, is_url
+from avsync.media.files import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
 
 Status = Literal["ok", "undetermined", "error"]

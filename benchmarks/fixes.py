@@ -22,12 +22,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import ffmpeg, media, packets
-from avsync.detect import detect
 from avsync.errors import AvsyncError
-from avsync.fix import FixOptions, fix
+from avsync.media import ffmpeg, packets
+from avsync.media.decode import read_samples
+from avsync.media.probe import probe
+from avsync.pipeline.detect import detect
+from avsync.pipeline.loading import Tools, open_tools
+from avsync.remux.fix import FixOptions, fix
 from avsync.timebase import SAMPLE_RATE
-from avsync.tools import Tools, open_tools
 
 MIN_SECONDS = 5.0
 EARLY_MS = (240.0, -400.0, 120.0, -120.0, 600.0, -240.0, 400.0, -600.0)  # one after the other
@@ -200,10 +202,10 @@ def sound_early_ms(
 
 def _sound(path: Path) -> tuple[NDArray[np.float64], float]:
     """Samples on the file's timeline, and when the picture begins there."""
-    info = media.probe(path)
+    info = probe(path)
     video, _ = info.require_both()
     first = packets.first_stamp_seconds(path, video.index) or 0.0
-    samples = np.concatenate(list(media.read_samples(info))).astype(np.float64)
+    samples = np.concatenate(list(read_samples(info))).astype(np.float64)
     return samples, first - info.start_seconds
 
 

@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from pages import replace_section
 from stamps import SIDE, Track, decode, lag_ms, moved_ms, packets, picture_lag_ms
 
-from avsync import ffmpeg, media
 from avsync.errors import AvsyncError
+from avsync.media import ffmpeg
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, SAMPLE_RATE
 
 MOVES_MS = (137.0, -137.0)
@@ -119,9 +121,9 @@ def compare_timeline(fate: Fate) -> bool:
     if not truth.has_both:
         return False
     try:
-        info = media.probe(fate.path)
-        shown = np.array([small(frame) for frame in media.read_frames(info, colour=False)])
-        heard = np.concatenate(list(media.read_samples(info))).astype(np.float32)
+        info = probe(fate.path)
+        shown = np.array([small(frame) for frame in read_frames(info, colour=False)])
+        heard = np.concatenate(list(read_samples(info))).astype(np.float32)
     except AvsyncError as error:
         fate.faults.append(f"ffmpeg decodes it, avsync does not: {error}")
         return True

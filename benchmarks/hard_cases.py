@@ -34,9 +34,10 @@ from hard_material import (
 )
 from hard_scores import SURE, Result, drifted, judged, stepped, table
 
-from avsync.detect import detect
+from avsync.pipeline.detect import detect
+from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
-from avsync.tools import DetectOptions, Tools, open_tools
 
 SAME_SECONDS = 0.1
 WIDE_MS = 30_000

@@ -12,8 +12,9 @@ import numpy as np
 from hard_material import GOOD, SECONDS, Clip, moved
 from numpy.typing import NDArray
 
-from avsync import media
-from avsync.ffmpeg import find_ffmpeg
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.ffmpeg import find_ffmpeg
+from avsync.media.probe import probe
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 WIDTH, HEIGHT = 640, 360  # pixels
@@ -27,12 +28,12 @@ def compile_clips(clips: Sequence[Clip], output: Path) -> NDArray[np.float64]:
     sounds = []
     with writing_frames(output) as pipe:
         for clip in clips:
-            info = media.probe(clip.path)
+            info = probe(clip.path)
             count = 0
-            for frame in islice(media.read_frames(info), round(SECONDS * FRAMES_PER_SECOND)):
+            for frame in islice(read_frames(info), round(SECONDS * FRAMES_PER_SECOND)):
                 pipe.write(letterboxed(frame).tobytes())
                 count += 1
-            sound = moved(np.concatenate([*media.read_samples(info)]), round(clip.offset_ms))
+            sound = moved(np.concatenate([*read_samples(info)]), round(clip.offset_ms))
             length = count * SAMPLE_RATE // FRAMES_PER_SECOND
             sounds.append(np.pad(sound[:length], (0, max(0, length - len(sound)))))
     return np.concatenate(sounds).astype(np.float64)

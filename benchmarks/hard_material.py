@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import media
-from avsync.ffmpeg import find_ffmpeg
+from avsync.media.decode import read_samples
+from avsync.media.ffmpeg import find_ffmpeg
+from avsync.media.probe import probe
 from avsync.timebase import SAMPLE_RATE
 from avsync.training.noises import amid
 from avsync.training.noises import music as made_music
@@ -197,7 +198,7 @@ def move_pieces(
     base: Path, moves: Sequence[tuple[float, int]], stretch: float, output: Path
 ) -> Path:
     """From each time on, the sound is delayed by so many ms; then all of it is stretched."""
-    samples = np.concatenate([*media.read_samples(media.probe(base))])
+    samples = np.concatenate([*read_samples(probe(base))])
     source = np.arange(round(len(samples) * stretch)) / stretch
     for (start, moved_ms), end in zip(moves, [*(m[0] for m in moves[1:]), np.inf], strict=True):
         inside = slice(round(start * SAMPLE_RATE), int(min(end * SAMPLE_RATE, len(source))))

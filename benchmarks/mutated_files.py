@@ -27,7 +27,7 @@ from pages import replace_section
 from stamps import decode, lag_ms
 from watched import Limits, Watched, watch
 
-from avsync import ffmpeg
+from avsync.media import ffmpeg
 from avsync.report import SyncReport
 
 FAR_MS = 100.0
@@ -102,8 +102,8 @@ def run(results: Path, wanted: Sequence[str], seed: int, keep: Path | None) -> N
 def ready() -> Measure:
     """What a worker of a batch does with a file, on one core, all of it loaded."""
     os.environ["OMP_NUM_THREADS"] = "1"  # a pool of threads would not survive a fork
-    from avsync.detect import open_measure
-    from avsync.tools import DetectOptions
+    from avsync.batch.measure import open_measure
+    from avsync.pipeline.options import DetectOptions
 
     return open_measure(DetectOptions(faces="hog"), (), threads=1)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsync.ffmpeg import find_ffmpeg, input_url
+from avsync.media.ffmpeg import find_ffmpeg, input_url
 
 TALKING = Path(__file__).parent.parent / "docs" / "talking.mp4"
 SECONDS = 5

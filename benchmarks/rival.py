@@ -99,9 +99,9 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     import torch
     from syncnet_python import SyncNetModel
 
-    from avsync import weights
-    from avsync.embeddings import Network, embed_crops, embed_sound
-    from avsync.fast import arranged
+    from avsync.model import weights
+    from avsync.model.embed import Network, embed_crops, embed_sound
+    from avsync.model.optimize import arranged
 
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(

@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avsync import ffmpeg, media
-from avsync.resources import cores
+from avsync.media import ffmpeg
+from avsync.media.probe import probe
+from avsync.system.resources import cores
 
 HERE = Path(__file__).parent
 AVSYNC = [sys.executable, "-m", "avsync", "detect", "--jsonl"]
@@ -198,7 +199,7 @@ def _made_video(folder: Path) -> Path:
 
 
 def _described(video: Path) -> dict[str, Any]:
-    info = media.probe(video)
+    info = probe(video)
     stream, _ = info.require_both()
     size = f"{stream.width}x{stream.height}"
     return {"name": video.name, "size": size, "seconds": info.duration_seconds}

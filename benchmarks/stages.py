@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from avsync import media
-from avsync.boxes import Box
-from avsync.detect import verdict
-from avsync.embeddings import embed_crops, embed_sound
-from avsync.faces import FacesInFrame, follow_faces
-from avsync.features import crop, is_sounding, mfcc
-from avsync.sizing import side_needed
-from avsync.speakers import FaceTrack, Seen
-from avsync.tools import DetectOptions, Tools, open_tools, take_over
+from avsync.faces.boxes import Box
+from avsync.faces.crops import crop
+from avsync.faces.resolution import side_needed
+from avsync.faces.tracking import FacesInFrame, follow_faces
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
+from avsync.model.embed import embed_crops, embed_sound
+from avsync.pipeline.detect import verdict
+from avsync.pipeline.loading import Tools, open_tools, take_over
+from avsync.pipeline.options import DetectOptions
+from avsync.speech import is_sounding, mfcc
+from avsync.tracks import FaceTrack, Seen
 
 
 class Clock:
@@ -60,14 +63,14 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
     network, finder = tools.loaded.network, tools.finder
     assert finder
     with clock.stage("probe"):
-        info = media.probe(video)
+        info = probe(video)
         stream, _ = info.require_both()
         side = side_needed(info, finder, tools.geometry)
     colour = tools.geometry.colour
     with clock.stage("decode"):
-        for _ in media.read_frames(info, max_side=side, colour=colour):
+        for _ in read_frames(info, max_side=side, colour=colour):
             pass  # keeping them would cost more than decoding
-    frames = list(media.read_frames(info, max_side=side, colour=colour))
+    frames = list(read_frames(info, max_side=side, colour=colour))
     with clock.stage("faces"):
         seen = list(follow_faces(frames, finder))
     with clock.stage("crops"):
@@ -75,7 +78,7 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
     with clock.stage("video embeddings"):
         embedded = {number: embed_crops(cut, network) for number, cut in crops.items()}
     with clock.stage("sound and MFCC"):
-        steps = mfcc(media.read_samples(info))
+        steps = mfcc(read_samples(info))
     with clock.stage("audio embeddings"):
         audio = embed_sound(steps, network)
     scale = stream.width / frames[0].shape[1]

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.ffmpeg import find_ffmpeg, input_url
+from avsync.media.ffmpeg import find_ffmpeg, input_url
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 MICRO = 1_000_000  # the time base, as stamps in seconds are printed with six digits only

@@ -11,7 +11,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from avsync import ffmpeg
+from avsync.media import ffmpeg
 
 # Small networks on small clips: more threads than one only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.ffmpeg import find_ffmpeg, input_url
+from avsync.media.ffmpeg import find_ffmpeg, input_url
 from avsync.timebase import SAMPLE_RATE
 
 DATA = Path(__file__).parent / "data"

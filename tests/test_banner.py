@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from avsync import banner
+from avsync.media import container
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "ffmpeg-i"
 VERSIONS = sorted(path.name for path in GOLDEN.iterdir())
@@ -83,7 +83,7 @@ def test_all_that_was_made_is_looked_at() -> None:
 def test_times(name: str) -> None:
     facts = FACTS[name]
     for version, text in texts_of(name):
-        said = banner.read(text)
+        said = container.read("clip", text)
         start, seconds = said.start_seconds, said.duration_seconds
         assert start == pytest.approx(facts.start_seconds, abs=PRIMING_SECONDS), version
         assert seconds == pytest.approx(facts.seconds, abs=DURATION_SECONDS), version
@@ -92,7 +92,7 @@ def test_times(name: str) -> None:
 @pytest.mark.parametrize("name", FACTS)
 def test_streams_in_order(name: str) -> None:
     for version, text in texts_of(name):
-        streams = banner.read(text).streams
+        streams = container.read("clip", text).streams
         said = [f"{stream.kind} {stream.codec} {stream.tag}".strip() for stream in streams]
         assert ", ".join(said) == FACTS[name].streams, version
         assert [stream.index for stream in streams] == list(range(len(streams)))
@@ -101,7 +101,7 @@ def test_streams_in_order(name: str) -> None:
 @pytest.mark.parametrize("name", FACTS)
 def test_pictures_as_they_are_shown(name: str) -> None:
     for version, text in texts_of(name):
-        films = banner.read(text).of_kind("Video")
+        films = container.read("clip", text).of_kind("Video")
         shown = [stream.picture for stream in films if not stream.is_cover]
         first = shown[0] if shown else None
         assert (first and (first.width, first.height)) == FACTS[name].size, version
@@ -109,7 +109,7 @@ def test_pictures_as_they_are_shown(name: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_streams_are_for(version: str) -> None:
-    several = banner.read(text_of(version, "several.mkv"))
+    several = container.read("clip", text_of(version, "several.mkv"))
     told = [stream.dispositions for stream in several.streams]
     since_5 = [("comment",), ("default",), ("default", "hearing impaired"), ("forced",)]
     before = [(), ("default",), ("default",), ("forced",)]  # Matroska's flags were not read
@@ -120,13 +120,13 @@ def test_what_streams_are_for(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_tags_belong_to_what_they_are_printed_under(version: str) -> None:
-    several = banner.read(text_of(version, "several.mkv"))
+    several = container.read("clip", text_of(version, "several.mkv"))
     assert several.tags["title"] == "A test" and several.tags["ARTIST"] == "Somebody"
     assert several.streams[0].tags["title"] == "Commentary"
     assert several.streams[4].tags == {"filename": "font.ttf", "mimetype": "font/ttf"}
-    broadcast = banner.read(text_of(version, "broadcast.ts"))
+    broadcast = container.read("clip", text_of(version, "broadcast.ts"))
     assert not any("service_name" in stream.tags for stream in broadcast.streams)
-    liar = banner.read(text_of(version, "liar.mkv"))
+    liar = container.read("clip", text_of(version, "liar.mkv"))
     for stream in liar.streams:
         assert stream.tags["HANDLER_NAME"] and stream.tags["DURATION"].startswith("00:00:01.0")
 
@@ -134,7 +134,7 @@ def test_tags_belong_to_what_they_are_printed_under(version: str) -> None:
 @pytest.mark.parametrize("name", CAUSES)
 def test_why_a_file_cannot_be_opened(name: str) -> None:
     for version, text in texts_of(name):
-        assert banner.cause(text, Path(name)) == CAUSES[name], version
+        assert container.cause(text, Path(name)) == CAUSES[name], version
 
 
 def test_tags_are_no_facts() -> None:
@@ -153,9 +153,9 @@ def test_tags_are_no_facts() -> None:
       Metadata:
         title           : 640x480
 """
-    said = banner.read(text)
+    said = container.read("clip", text)
     assert (said.duration_seconds, said.start_seconds) == (1.02, -0.021)
     assert said.tags["artist"] == "Somebody"
     film, sound = said.streams
-    assert film.picture == banner.VideoStream(0, 120, 120) and not film.is_cover
+    assert film.picture == container.VideoStream(0, 120, 120) and not film.is_cover
     assert sound.is_mono and sound.dispositions == ("default",)

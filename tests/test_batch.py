@@ -14,8 +14,8 @@ from batches import are_gone, fields_of, processes_below, running, wait_until, w
 from conftest import Command
 from talking_face import write_talking_face
 
-from avsync import ffmpeg
-from avsync.inputs import find_media, read_names
+from avsync.media import ffmpeg
+from avsync.media.files import find_media, read_names
 
 HOG = ("--faces", "hog")  # needs no file
 BROKEN = 20

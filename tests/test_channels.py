@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from timeline import click_samples, make_clicks, run
 
-from avsync import media
-from avsync.channels import to_mono
+from avsync.media.channels import to_mono
+from avsync.media.decode import read_samples
+from avsync.media.probe import probe
 from avsync.timebase import SAMPLE_RATE
 
 SECONDS = 4
@@ -77,7 +78,7 @@ def test_clicks_are_heard_on_whichever_channel_they_are(
     clip, path = tmp_path / "clip.mkv", tmp_path / "panned.mkv"
     make_clicks(clip, "-c:v", "mpeg4", "-c:a", "pcm_s16le")
     run("-i", clip, "-c:v", "copy", "-af", f"pan={pan}", "-c:a", "pcm_s16le", path)
-    heard = np.concatenate(list(media.read_samples(media.probe(path)))).astype(float)
+    heard = np.concatenate(list(read_samples(probe(path)))).astype(float)
     said = click_samples()[:: 48_000 // SAMPLE_RATE].astype(float)
     length = min(len(said), len(heard))
     assert abs(np.corrcoef(said[:length], heard[:length])[0, 1]) > 0.9, layout

@@ -13,7 +13,8 @@ import pytest
 from conftest import Command
 from talking_face import speech, write_talking_face
 
-from avsync import __version__, ffmpeg
+from avsync import __version__
+from avsync.media import ffmpeg
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_a_folder_without_media(avsync: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["foreign", "flipped", "absent"])
 def test_bad_weights(avsync: Command, late: Path, tmp_path: Path, damage: str) -> None:
-    from avsync import weights
+    from avsync.model import weights
 
     path = tmp_path / "mine.safetensors"
     data = bytearray(weights.find("default").read_bytes())

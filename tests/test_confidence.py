@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from avsync.confidence import FEATURE_COUNT, Accord, Calibration, Evidence, weigh
 from avsync.errors import WeightsError
+from avsync.sync.confidence import FEATURE_COUNT, Accord, Calibration, Evidence, weigh
 from avsync.training.calibrate import (
     Examples,
     cross_fitted,

@@ -9,7 +9,8 @@ import pytest
 from talking_face import write_talking_face
 
 import avsync
-from avsync import ffmpeg, weights
+from avsync.media import ffmpeg
+from avsync.model import weights
 
 ZERO_TOLERANCE_MS = 20  # half a frame: of what is known to be the offset, in step or not
 

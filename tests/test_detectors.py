@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync import detectors
-from avsync.detectors import Box, Calibration, checkpoints_folder, is_ready, open_finder
 from avsync.errors import FacesError, UsageError
+from avsync.faces import detectors
+from avsync.faces.detectors import Box, Calibration, checkpoints_folder, is_ready, open_finder
 
 PORTRAIT = Path(__file__).parent / "data" / "portrait.png"
 TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"

@@ -67,9 +67,11 @@ def test_no_option_is_invented() -> None:
 
 
 def test_the_map_is_the_folder() -> None:
-    listed = set(re.findall(r"^      (\w+)\.py ", README, re.MULTILINE))
-    present = {path.stem for path in (REPOSITORY / "avsync").glob("*.py")}
-    assert listed == {name for name in present if not name.startswith("__")}
+    listed = set(re.findall(r"^      (\w+(?:\.py|/)) ", README, re.MULTILINE))
+    here = [path for path in (REPOSITORY / "avsync").iterdir() if not path.name.startswith("__")]
+    modules = {path.name for path in here if path.suffix == ".py"}
+    folders = {f"{path.name}/" for path in here if (path / "__init__.py").is_file()}
+    assert listed == modules | folders
 
 
 def test_public_names_are_those_of_all() -> None:

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from avsync.downloads import RemoteFile, fetch, is_intact, sha256_of
 from avsync.errors import DownloadError
+from avsync.system.downloads import RemoteFile, fetch, is_intact, sha256_of
 
 BODY = bytes(range(256)) * 1000  # several chunks
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -9,11 +9,12 @@ import pytest
 from conftest import REPOSITORY, Command
 from talking_face import click_and_flash, write_talking_face
 
-from avsync import export, weights
-from avsync.downloads import sha256_of
 from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
-from avsync.export import EmbeddingTable, check_output, write_features
-from avsync.tools import DetectOptions
+from avsync.model import weights
+from avsync.pipeline import export
+from avsync.pipeline.export import EmbeddingTable, check_output, write_features
+from avsync.pipeline.options import DetectOptions
+from avsync.system.downloads import sha256_of
 
 SECONDS = 4.0
 EARLY_MS = 200.0

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.detectors import Box, open_finder
-from avsync.faces import (
+from avsync.faces.detectors import Box, open_finder
+from avsync.faces.tracking import (
     DELAY,
     FIND_EVERY,
     MAX_FACES,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from talking_face import write_talking_face
 
 import avsync
-from avsync import weights
-from avsync.embeddings import STEPS_PER_BATCH, Network, embed_crops, embed_sound
-from avsync.fast import FlatPerfectMatch, arranged, half_precision
-from avsync.model import DefaultStreams, PerfectMatchStreams
+from avsync.model import weights
+from avsync.model.embed import STEPS_PER_BATCH, Network, embed_crops, embed_sound
+from avsync.model.networks import DefaultStreams, PerfectMatchStreams
+from avsync.model.optimize import FlatPerfectMatch, arranged, half_precision
 from avsync.timebase import WINDOW_STEPS
 
 CPU = torch.device("cpu")

@@ -9,16 +9,9 @@ import pytest
 import python_speech_features
 from numpy.typing import NDArray
 
-from avsync.detectors import Box
-from avsync.features import (
-    PADDING_GREY,
-    SYNCNET_GEOMETRY,
-    CropGeometry,
-    box_of_cropped,
-    crop,
-    is_sounding,
-    mfcc,
-)
+from avsync.faces.crops import PADDING_GREY, SYNCNET_GEOMETRY, CropGeometry, box_of_cropped, crop
+from avsync.faces.detectors import Box
+from avsync.speech import is_sounding, mfcc
 
 Picture = NDArray[np.uint8]
 Sound = NDArray[np.int16]
@@ -148,11 +141,12 @@ def test_mfcc_of_digital_silence_are_finite() -> None:
 def test_mfcc_of_a_file_are_those_that_upstream_computes() -> None:
     if not SHARED.is_dir():
         pytest.skip("needs a clip and its MFCC as upstream computes them")
-    from avsync import media
+    from avsync.media.decode import read_samples
+    from avsync.media.probe import probe
 
     with np.load(SHARED / "parity" / "reference.npz") as arrays:
         theirs = arrays["mfcc"].T
-    ours = mfcc(media.read_samples(media.probe(SHARED / "clips" / "example.avi")))
+    ours = mfcc(read_samples(probe(SHARED / "clips" / "example.avi")))
     count = min(len(ours), len(theirs))
     assert abs(len(ours) - len(theirs)) <= 1
     np.testing.assert_allclose(ours[:count], theirs[:count], atol=1e-3)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_embeddings import lips, strangers_lips, talk
 
-from avsync.confidence import FEATURE_COUNT, Calibration
-from avsync.findings import Finding, Question, find, find_alone, surest
 from avsync.report import Segment
-from avsync.speakers import FaceTrack, Seen, seen_at_once
+from avsync.sync.confidence import FEATURE_COUNT, Calibration
+from avsync.sync.hypotheses import Finding, Question, find, find_alone, surest
+from avsync.tracks import FaceTrack, Seen, seen_at_once
 
 FRAMES = 100
 # Of the evidence's features: the lead over other minima, the candidates, agreement.

@@ -20,15 +20,16 @@ from talking_face import write_talking_face
 from timeline import packet_sums, run
 
 from avsync.errors import MediaError, OutputError
-from avsync.fix import FixOptions, fix
-from avsync.inventory import Inventory
-from avsync.moving import Move
-from avsync.remux import Cure, Plan, Wishes
+from avsync.media.container import Inventory
+from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.move import Move
+from avsync.remux.plan import Cure, Plan, Wishes
+from avsync.remux.run import Planner
 from avsync.report import Segment, SyncReport
-from avsync.safe_output import safe_output
+from avsync.system.atomic import safe_output
 from avsync.tolerance import Tolerance
-from avsync.tools import DetectOptions, Tools, open_tools
-from avsync.writing import Planner
 
 HOG = DetectOptions(faces="hog")
 LATE_MS = 240.0
@@ -115,7 +116,7 @@ def test_a_bad_result_never_lands(
     monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
 ) -> None:
     """What is right as far as packets tell is measured all the same."""
-    chain = importlib.import_module("avsync.fix")  # the package has a function of that name
+    chain = importlib.import_module("avsync.remux.fix")  # the package has a function of that name
     honest = chain.Move
 
     def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Move:
@@ -193,7 +194,7 @@ def test_a_list_and_a_folder_each_to_its_place(avsync: Command, late: Path, tmp_
 def test_what_steps_is_not_moved_as_a_whole(
     monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    chain = importlib.import_module("avsync.fix")
+    chain = importlib.import_module("avsync.remux.fix")
     parts = (Segment(0.0, 4.2, -240.0), Segment(4.2, 8.0, 90.0))
     told = SyncReport(str(late), "ok", -240.0, confidence=0.99, segments=parts)
     monkeypatch.setattr(chain, "detect", lambda *a, **k: told)
@@ -318,8 +319,8 @@ def test_progress_is_what_ffmpeg_says(tools: Tools, big: Path, tmp_path: Path) -
 def test_killed_at_any_moment(big: Path, tmp_path: Path) -> None:
     before, out = packet_sums(big), tmp_path / "out.mkv"
     code = (
-        "import sys; from pathlib import Path; from avsync.moving import *\n"
-        "from avsync.safe_output import safe_output\n"
+        "import sys; from pathlib import Path; from avsync.remux.move import *\n"
+        "from avsync.system.atomic import safe_output\n"
         "source, target = map(Path, sys.argv[1:])\n"
         "move = Move(take_inventory(source), target, Cure(500), Wishes())\n"
         "print('begun', flush=True)\n"

@@ -16,11 +16,12 @@ from fixes import (
     try_fix,
 )
 
-from avsync.detect import detect
-from avsync.fix import FixOptions, fix
-from avsync.remux import Wishes
+from avsync.pipeline.detect import detect
+from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.plan import Wishes
 from avsync.timebase import FRAME_MS
-from avsync.tools import DetectOptions, Tools, open_tools
 
 pytestmark = pytest.mark.slow
 

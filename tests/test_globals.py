@@ -40,7 +40,7 @@ before = state()
 """
 LOOK = """
 import avsync
-from avsync import ffmpeg
+from avsync.media import ffmpeg
 check("import")
 words = ffmpeg.command(ffmpeg.builder().input("in").output("out"))
 reports = []
@@ -52,7 +52,7 @@ check("detect")
 """
 LOAD = """
 import itertools, time
-from avsync import weights
+from avsync.model import weights
 load, pauses = torch.load, itertools.count(0.3, 0.3)
 def slowly(*args, **options):  # who begins last ends last
     time.sleep(next(pauses))

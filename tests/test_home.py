@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from avsync.detectors import checkpoints_folder
-from avsync.downloads import at_home
 from avsync.errors import OutputError
-from avsync.weights import cache_folder
+from avsync.faces.detectors import checkpoints_folder
+from avsync.model.weights import cache_folder
+from avsync.system.downloads import at_home
 
 # As a container's user is whom no list of users knows.
 NOBODY = """

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.confidence import Calibration
-from avsync.judge import Question, judge
 from avsync.report import SyncReport
-from avsync.speakers import FaceTrack, Seen, stretched
-from avsync.steps import MIN_STEP_MS
+from avsync.sync.confidence import Calibration
+from avsync.sync.steps import MIN_STEP_MS
+from avsync.sync.verdict import Question, judge
 from avsync.timebase import drift_ms_per_minute
+from avsync.tracks import FaceTrack, Seen, stretched
 
 SIZE = 32
 # Of the evidence's features: the lead over other minima, and the agreement of stretches.

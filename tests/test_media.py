@@ -14,8 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, write_media
 
-from avsync import banner, ffmpeg, folders, media, packets
 from avsync.errors import MediaError, ToolMissingError
+from avsync.media import container, ffmpeg, files, packets
+from avsync.media.container import AudioStream, VideoStream
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
+from avsync.system.atomic import DRAFT_PREFIX
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 SECONDS = 4.0
@@ -48,7 +52,7 @@ def fast_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def picture_of(path: Path) -> NDArray[np.uint8]:
     """The first frame."""
-    frames = media.read_frames(media.probe(path))
+    frames = read_frames(probe(path))
     first = next(frames)
     frames.close()  # type: ignore[attr-defined]
     return first
@@ -56,7 +60,7 @@ def picture_of(path: Path) -> NDArray[np.uint8]:
 
 def sound_of(path: Path) -> NDArray[np.int16]:
     """All samples."""
-    return np.concatenate(list(media.read_samples(media.probe(path))))
+    return np.concatenate(list(read_samples(probe(path))))
 
 
 def middles(happening: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
@@ -69,9 +73,9 @@ def middles(happening: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
 def lag_ms(path: Path) -> float:
     """How much later than the flashes the beeps come, on average, as avsync decodes a file."""
     warnings: list[str] = []
-    info = media.probe(path)
-    levels = np.array([frame.mean() for frame in media.read_frames(info, warnings)])
-    samples = np.concatenate(list(media.read_samples(info, warnings)))
+    info = probe(path)
+    levels = np.array([frame.mean() for frame in read_frames(info, warnings)])
+    samples = np.concatenate(list(read_samples(info, warnings)))
     loudness = np.convolve(np.abs(samples.astype(float)), np.ones(80) / 80, "same")
     flashes = middles(levels > 128, FRAMES_PER_SECOND)
     beeps = middles(loudness > 2500, SAMPLE_RATE)
@@ -84,12 +88,12 @@ def lag_ms(path: Path) -> float:
 
 
 def test_probe_says_what_is_in_a_clip(clip: Path) -> None:
-    info = media.probe(clip)
+    info = probe(clip)
     assert info.path == clip
     assert info.duration_seconds == pytest.approx(SECONDS, abs=0.1)
     assert info.start_seconds == 0
-    assert info.video == media.VideoStream(index=0, width=160, height=120)
-    assert info.audio == media.AudioStream(index=1)
+    assert info.video == VideoStream(index=0, width=160, height=120)
+    assert info.audio == AudioStream(index=1)
     assert not info.has_cover_art
     assert info.require_both() == (info.video, info.audio)
 
@@ -111,7 +115,7 @@ def test_a_file_opened_once_tells_what_its_banner_and_first_packet_do(
     else:
         path.write_bytes(b"no film")
     opening, text = packets.open_file(path), ffmpeg.banner(path)
-    assert banner.read(opening.banner) == banner.read(text)
+    assert container.read(path, opening.banner) == container.read(path, text)
     stamps = {stream.index: stream.shown for stream in opening.streams}
     if name == "none.mp4":
         assert not stamps
@@ -119,18 +123,18 @@ def test_a_file_opened_once_tells_what_its_banner_and_first_packet_do(
         for index, shown in stamps.items():
             assert packets.first_stamp_seconds(path, index) == pytest.approx(shown[0], abs=1e-6)
     if name.startswith("late"):
-        seconds = stamps[1].min() - banner.read(text).start_seconds
+        seconds = stamps[1].min() - container.read(path, text).start_seconds
         assert seconds == pytest.approx(0.48, abs=0.03)
 
 
 def test_probe_takes_a_path_as_text(clip: Path) -> None:
-    assert media.probe(str(clip)) == media.probe(clip)
+    assert probe(str(clip)) == probe(clip)
 
 
 def test_streams_are_known_by_their_index(clip: Path, tmp_path: Path) -> None:
     swapped = tmp_path / "swapped.mkv"
     run_ffmpeg("-i", clip, "-map", "0:a", "-map", "0:a", "-map", "0:v", "-c", "copy", swapped)
-    video, audio = media.probe(swapped).require_both()
+    video, audio = probe(swapped).require_both()
     assert (video.index, audio.index) == (2, 0)
     assert abs(lag_ms(swapped)) < NEAR_MS
 
@@ -143,7 +147,7 @@ def test_recording_that_was_never_closed(clip: Path, tmp_path: Path) -> None:
     path.write_bytes(
         subprocess.run(argv, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
     )
-    info = media.probe(path)
+    info = probe(path)
     assert info.duration_seconds == pytest.approx(SECONDS, abs=0.03)  # by its packets
     assert info.start_seconds == pytest.approx(25.68, abs=0.05)
     assert len(sound_of(path)) == pytest.approx(SECONDS * SAMPLE_RATE, abs=0.1 * SAMPLE_RATE)
@@ -153,7 +157,7 @@ def test_recording_that_was_never_closed(clip: Path, tmp_path: Path) -> None:
 def test_anamorphic_picture_gets_square_pixels(clip: Path, tmp_path: Path) -> None:
     wide = tmp_path / "wide.mp4"
     run_ffmpeg("-t", "0.5", "-i", clip, "-vf", "setsar=4/3", wide)
-    video, _ = media.probe(wide).require_both()
+    video, _ = probe(wide).require_both()
     assert (video.width, video.height) == (213, 120)
     assert picture_of(wide).shape == (120, 213, 3)
 
@@ -174,7 +178,7 @@ def test_phone_clip_comes_upright(
     left_bright[:, :80] = 235
     write_media(path, [left_bright] * 5, (160, 120), 25, np.zeros(3200, np.int16))
     path.write_bytes(turned_by_phone(path.read_bytes(), turn))
-    video, _ = media.probe(path).require_both()
+    video, _ = probe(path).require_both()
     assert (video.height, video.width) == shape
     picture = picture_of(path).astype(int)
     assert picture.shape == (*shape, 3)
@@ -198,7 +202,7 @@ def test_cover_picture_is_no_video(clip: Path, tmp_path: Path, name: str) -> Non
     run_ffmpeg("-i", clip, "-frames:v", "1", cover)
     still = ("-c:v", "copy", "-disposition:v:0", "attached_pic")
     run_ffmpeg("-i", clip, "-i", cover, "-map", "0:a", "-map", "1:v", *still, song)
-    info = media.probe(song)
+    info = probe(song)
     assert info.video is None and info.has_cover_art and info.audio is not None
     with pytest.raises(MediaError, match=rf"{name}: only a cover picture"):
         info.require_both()
@@ -209,7 +213,7 @@ def test_cover_picture_beside_a_video_is_passed_over(clip: Path, tmp_path: Path)
     run_ffmpeg("-i", clip, "-frames:v", "1", "-vf", "scale=64:64", cover)
     maps = ("-map", "1:v", "-map", "0:a", "-map", "0:v")
     run_ffmpeg("-i", clip, "-i", cover, *maps, "-c", "copy", "-disposition:0", "attached_pic", path)
-    info = media.probe(path)
+    info = probe(path)
     assert info.has_cover_art and info.video is not None
     assert (info.video.width, info.video.height) == (160, 120)
     assert picture_of(path).shape == (120, 160, 3)
@@ -220,9 +224,9 @@ def test_missing_streams_are_named(clip: Path, tmp_path: Path) -> None:
     run_ffmpeg("-i", clip, "-an", "-c", "copy", silent)
     run_ffmpeg("-i", clip, "-vn", blind)
     with pytest.raises(MediaError, match=r"silent\.mp4: no audio stream"):
-        media.probe(silent).require_both()
+        probe(silent).require_both()
     with pytest.raises(MediaError, match=r"blind\.wav: no video stream"):
-        media.probe(blind).require_both()
+        probe(blind).require_both()
 
 
 # What cannot be used
@@ -230,9 +234,9 @@ def test_missing_streams_are_named(clip: Path, tmp_path: Path) -> None:
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"nothing\.mp4: no such file"):
-        media.probe(tmp_path / "nothing.mp4")
+        probe(tmp_path / "nothing.mp4")
     with pytest.raises(MediaError, match=f"{tmp_path}: not a regular file"):
-        media.probe(tmp_path)
+        probe(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no film, only words\n" * 50])
@@ -240,7 +244,7 @@ def test_not_a_media_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
     with pytest.raises(MediaError, match=r"notes\.mp4: not a media file.*: \w.*") as caught:
-        media.probe(path)
+        probe(path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).count(str(path)) == 1
 
@@ -249,7 +253,7 @@ def test_file_that_was_never_finished(clip: Path, tmp_path: Path) -> None:
     path = tmp_path / "part.mp4"
     path.write_bytes(clip.read_bytes()[:8000])
     with pytest.raises(MediaError, match=r"part\.mp4: not a media file.*moov atom not found"):
-        media.probe(path)
+        probe(path)
 
 
 def test_damage_in_the_middle_is_a_warning(clip: Path, tmp_path: Path) -> None:
@@ -260,7 +264,7 @@ def test_damage_in_the_middle_is_a_warning(clip: Path, tmp_path: Path) -> None:
     content[middle : middle + 20_000] = bytes(20_000)
     path.write_bytes(content)
     warnings: list[str] = []
-    frames = sum(1 for _ in media.read_frames(media.probe(path), warnings))
+    frames = sum(1 for _ in read_frames(probe(path), warnings))
     assert 0.4 * SECONDS * FRAMES_PER_SECOND < frames <= SECONDS * FRAMES_PER_SECOND
     assert len(warnings) == 1 and warnings[0].startswith("damaged in part: ")
 
@@ -271,9 +275,9 @@ def test_nothing_to_decode(clip: Path, tmp_path: Path) -> None:
     start, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
     content[start:end] = bytes(end - start)
     path.write_bytes(content)
-    info = media.probe(path)
+    info = probe(path)
     with pytest.raises(MediaError, match=r"hollow\.mp4: ffmpeg cannot decode it: .+"):
-        next(media.read_frames(info))
+        next(read_frames(info))
 
 
 # Where things lie on the timeline
@@ -314,7 +318,7 @@ def test_time_zero_is_anywhere(clip: Path, tmp_path: Path, sound: str, late_ms: 
     late = ("-itsoffset", str(late_ms / 1000), "-i", clip)
     to = ("-c:v", "copy", "-c:a", sound, "-output_ts_offset", "25.68")
     run_ffmpeg("-i", clip, *late, "-map", "0:v", "-map", "1:a", *to, path)
-    assert media.probe(path).start_seconds == pytest.approx(25.68, abs=0.05)
+    assert probe(path).start_seconds == pytest.approx(25.68, abs=0.05)
     assert lag_ms(path) == pytest.approx(late_ms, abs=8)
 
 
@@ -380,7 +384,7 @@ def test_samples_are_16_khz_mono(clip: Path, tmp_path: Path, source: tuple[str, 
 
 
 def test_frames_cover_the_clip(clip: Path) -> None:
-    frames = list(media.read_frames(media.probe(clip)))
+    frames = list(read_frames(probe(clip)))
     assert len(frames) == pytest.approx(SECONDS * FRAMES_PER_SECOND, abs=1)
     assert {(frame.shape, frame.dtype.name) for frame in frames} == {((120, 160, 3), "uint8")}
 
@@ -395,7 +399,7 @@ def test_large_and_odd_sizes(tmp_path: Path, size: str, shape: tuple[int, int]) 
     sound = ("-f", "lavfi", "-i", "sine=duration=0.04")
     scaled = ("-vf", f"format=yuv444p,scale={size},setsar=1", "-c:v", "libx264")
     run_ffmpeg(*picture, *sound, *scaled, "-preset", "ultrafast", "-c:a", "flac", path)
-    video, _ = media.probe(path).require_both()
+    video, _ = probe(path).require_both()
     assert f"{video.width}x{video.height}" == size
     assert picture_of(path).shape == (*shape, 3)
 
@@ -434,17 +438,17 @@ def test_file_names(
         shutil.copy(clip, path)
     except OSError:
         pytest.skip("this file system does not take the name")
-    assert media.probe(path).require_both()
+    assert probe(path).require_both()
     assert picture_of(path).shape == (120, 160, 3)
     assert len(sound_of(path)) > SAMPLE_RATE
 
 
 READ_A_FILE = """
 import sys
-from avsync import media
-info = media.probe(sys.argv[1])
-frames = sum(1 for _ in media.read_frames(info))
-samples = sum(len(chunk) for chunk in media.read_samples(info))
+from avsync.media import decode as media
+info = probe(sys.argv[1])
+frames = sum(1 for _ in read_frames(info))
+samples = sum(len(chunk) for chunk in read_samples(info))
 print(frames > 0, samples > 0, sys.stdin.read().split())
 """
 
@@ -477,21 +481,21 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 def test_a_program_may_end_while_frames_are_read(clip: Path) -> None:
     program = """
 import sys
-from avsync import media
-x = [1 / 0 for frame in media.read_frames(media.probe(sys.argv[1]))]
+from avsync.media import decode as media
+x = [1 / 0 for frame in read_frames(probe(sys.argv[1]))]
 """
     argv = [sys.executable, "-c", program, str(clip)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and done.stderr.rstrip().endswith("division by zero")
 
 
-@pytest.mark.parametrize("read", [media.read_frames, media.read_samples])
+@pytest.mark.parametrize("read", [read_frames, read_samples])
 def test_no_process_outlives_its_iterator(
     clip: Path, tmp_path: Path, started: list[Any], read: Callable[..., Iterator[Any]]
 ) -> None:
     path = tmp_path / "long.mkv"  # more than a pipe holds, so that ffmpeg is still at work
     run_ffmpeg("-stream_loop", "30", "-i", clip, "-c:v", "copy", "-c:a", "flac", path)
-    info = media.probe(path)
+    info = probe(path)
     started.clear()
     pieces = read(info)
     next(pieces)
@@ -513,7 +517,7 @@ def forget_ffmpeg() -> Iterator[None]:
 def test_wrong_ffmpeg_is_named(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVSYNC_FFMPEG", "/nowhere/ffmpeg")
     with pytest.raises(ToolMissingError, match="AVSYNC_FFMPEG=/nowhere/ffmpeg: no such program"):
-        media.probe(clip)
+        probe(clip)
 
 
 @pytest.mark.usefixtures("forget_ffmpeg")
@@ -535,8 +539,8 @@ def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drafts_are_not_there_yet(tmp_path: Path) -> None:
-    draft = tmp_path / f"{folders.DRAFT_PREFIX}0123456789ab"
+    draft = tmp_path / f"{DRAFT_PREFIX}0123456789ab"
     draft.mkdir()
     for path in (tmp_path / "a.mp4", draft / "a.mp4"):
         path.write_bytes(b"")
-    assert folders.files_below(tmp_path) == [tmp_path / "a.mp4"]
+    assert files.files_below(tmp_path) == [tmp_path / "a.mp4"]

@@ -8,7 +8,7 @@ import syncnet_checkpoint
 import torch
 from torch import Tensor
 
-from avsync.model import (
+from avsync.model.networks import (
     DEFAULT_CONFIG,
     PERFECT_MATCH_CONFIG,
     DefaultStreams,

@@ -9,10 +9,10 @@ import pytest
 from timeline import H264, click_seconds, flash_seconds, lags_ms, make_clicks, packet_sums, run
 
 from avsync.errors import MediaError
-from avsync.fix import FixOptions, fix
-from avsync.inventory import take_inventory
-from avsync.moving import Move, Written, steps, write_proved
-from avsync.remux import Cure, Wishes
+from avsync.media.container import take_inventory
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.move import Move, Written, steps, write_proved
+from avsync.remux.plan import Cure, Wishes
 
 pytestmark = pytest.mark.usefixtures("each_ffmpeg")
 AAC = ("-c:a", "aac")

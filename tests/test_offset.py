@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.offset import (
-    STRETCH_FRAMES,
-    Offset,
-    compare,
-    find_offset,
-    mean_curve,
-    vertex,
-)
+from avsync.sync.lse import upstream_scores
+from avsync.sync.offset import STRETCH_FRAMES, Offset, compare, find_offset, mean_curve, vertex
 from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
-from avsync.upstream import upstream_scores
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"
 SIZE = 32

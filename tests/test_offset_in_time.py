@@ -8,13 +8,15 @@ from made_embeddings import alike, lips, strangers_lips, talk
 from talking_face import write_talking_face
 from timeline import run
 
-from avsync.drift import film_speeds, find_stretch
-from avsync.fix import FixOptions, fix
-from avsync.offset import Offset, find_offset
-from avsync.speakers import FaceTrack, Seen, Talk, listen, stretched
-from avsync.steps import Part, find_parts, gain_of
+from avsync.pipeline.loading import open_tools
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions, fix
+from avsync.sync.active_speaker import Talk, listen
+from avsync.sync.drift import film_speeds, find_stretch
+from avsync.sync.offset import Offset, find_offset
+from avsync.sync.steps import Part, find_parts, gain_of
 from avsync.timebase import STEPS_PER_FRAME, drift_ms_per_minute, stretch_of_drift
-from avsync.tools import DetectOptions, open_tools
+from avsync.tracks import FaceTrack, Seen, stretched
 
 MAX_SHIFT = 100
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from avsync.batch import BatchOptions
+from avsync.batch.detect import BatchOptions
 from avsync.errors import UsageError
-from avsync.fix import FixOptions
-from avsync.remux import Wishes
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions
+from avsync.remux.plan import Wishes
 from avsync.tolerance import Filter, Tolerance
-from avsync.tools import DetectOptions
 
 NAN, INFINITE = float("nan"), float("inf")
 

@@ -5,25 +5,26 @@ import numpy as np
 import pytest
 from talking_face import write_talking_face
 
-from avsync import media
-from avsync.boxes import Box
-from avsync.faces import follow_faces
-from avsync.features import CropGeometry, crop
-from avsync.pictures import bgr_of, brightness_of, is_planes, size_of
+from avsync.faces.boxes import Box
+from avsync.faces.crops import CropGeometry, crop
+from avsync.faces.tracking import follow_faces
+from avsync.media import decode
+from avsync.media.frames import bgr_of, brightness_of, is_planes, size_of
+from avsync.media.probe import MediaInfo, probe
 
 SIZE = (320, 180)
 GREY = CropGeometry(side=1.0, dy=0.0, pixels=88, colour=False)
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> media.MediaInfo:
+def film(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
     path = tmp_path_factory.mktemp("pictures") / "face.mp4"
     write_talking_face(path, seconds=1, size=SIZE)
-    return media.probe(path)
+    return probe(path)
 
 
-def test_planes_show_the_same_picture(film: media.MediaInfo) -> None:
-    pairs = zip(media.read_frames(film), media.read_frames(film, colour=False), strict=True)
+def test_planes_show_the_same_picture(film: MediaInfo) -> None:
+    pairs = zip(decode.read_frames(film), decode.read_frames(film, colour=False), strict=True)
     for bgr, planes in pairs:
         assert is_planes(planes) and not is_planes(bgr)
         assert size_of(planes) == size_of(bgr) == SIZE
@@ -33,11 +34,11 @@ def test_planes_show_the_same_picture(film: media.MediaInfo) -> None:
         assert np.corrcoef(brightness_of(planes).ravel(), grey.ravel())[0, 1] > 0.998
 
 
-def test_crops_of_planes_differ_in_contrast_alone(film: media.MediaInfo) -> None:
+def test_crops_of_planes_differ_in_contrast_alone(film: MediaInfo) -> None:
     """By gain and bias, which the network evens out."""
     box = Box(160.3, 90.2, 70, 90)
     for bgr, planes in zip(
-        media.read_frames(film), media.read_frames(film, colour=False), strict=True
+        decode.read_frames(film), decode.read_frames(film, colour=False), strict=True
     ):
         one, other = crop(bgr, box, GREY), crop(planes, box, GREY)
         assert one.shape == other.shape == GREY.shape
@@ -46,9 +47,9 @@ def test_crops_of_planes_differ_in_contrast_alone(film: media.MediaInfo) -> None
         assert crop(planes, box, coloured).shape == coloured.shape
 
 
-def test_odd_sides_have_no_planes(film: media.MediaInfo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "decoded_size", lambda *_: (121, 91))
-    frames = list(media.read_frames(film, colour=False))
+def test_odd_sides_have_no_planes(film: MediaInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "decoded_size", lambda *_: (121, 91))
+    frames = list(decode.read_frames(film, colour=False))
     assert len(frames) == 25 and {frame.shape for frame in frames} == {(91, 121, 3)}
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from timeline import EVENTS, H264, make_clicks
 
-from avsync.inventory import take_inventory
-from avsync.moving import Move, write_proved
-from avsync.remux import Cure, Wishes
+from avsync.media.container import take_inventory
+from avsync.remux.move import Move, write_proved
+from avsync.remux.plan import Cure, Wishes
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

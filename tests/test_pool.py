@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from avsync.batch.pool import Answer, Pool, Task, WorkerLostError
+from avsync.batch.processes import berths_of
 from avsync.errors import MediaError, WeightsError, WorkersError
-from avsync.pool import Answer, Pool, Task, WorkerLostError
 from avsync.report import Source, SyncReport
-from avsync.resources import cores, default_jobs, free_bytes
-from avsync.workers import berths_of
+from avsync.system.resources import cores, default_jobs, free_bytes
 
 SOURCE = Source(1, 2, "", {})
 
@@ -162,7 +162,7 @@ def test_what_is_known_is_not_measured(fake: type[FakeWorker]) -> None:
 
 
 def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from avsync import resources
+    from avsync.system import resources
 
     assert cores() >= 1 and free_bytes() > 0 and 1 <= default_jobs() <= cores()
     (tmp_path / "cpu.max").write_text("150000 100000\n")
@@ -175,7 +175,7 @@ def test_what_the_machine_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 HEAPS = """
 import ctypes, threading
-from avsync.resources import spare_memory
+from avsync.system.resources import spare_memory
 {call}
 at_once = threading.Barrier(4)
 def take():
@@ -201,7 +201,7 @@ def test_threads_take_memory_from_one_heap() -> None:
 
 
 def test_caches_of_shapes_are_capped_but_where_the_user_has_chosen() -> None:
-    code = "import os; from avsync.resources import *; spare_memory(); "
+    code = "import os; from avsync.system.resources import *; spare_memory(); "
     code += "print(*(os.environ[name] for name in SHAPE_CACHES))"
     chosen = {**os.environ, "LRU_CACHE_CAPACITY": "7"}
     chosen.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)

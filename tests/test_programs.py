@@ -9,13 +9,15 @@ import pytest
 from conftest import Command, bundled_ffmpeg
 from timeline import H264, make_clicks, packet_sums
 
-from avsync import ffmpeg, media, programs
-from avsync.doctor import examine
+from avsync.cli.checks import examine
 from avsync.errors import AvsyncError, MediaError, ToolMissingError
-from avsync.fix import FixOptions, fix
-from avsync.inventory import take_inventory
-from avsync.moving import Move, write_proved
-from avsync.remux import Cure, Wishes
+from avsync.media import ffmpeg, programs
+from avsync.media.container import take_inventory
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.move import Move, write_proved
+from avsync.remux.plan import Cure, Wishes
 
 REAL = bundled_ffmpeg()
 pytestmark = pytest.mark.skipif(REAL is None, reason="imageio-ffmpeg carries none here")
@@ -65,8 +67,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pixels_and_samples(path: Path, warnings: list[str]) -> tuple[bytes, bytes]:
     """All that is decoded of a file."""
-    info = media.probe(path)
-    frames, samples = media.read_frames(info, warnings), media.read_samples(info, warnings)
+    info = probe(path)
+    frames, samples = read_frames(info, warnings), read_samples(info, warnings)
     return np.stack(list(frames)).tobytes(), np.concatenate(list(samples)).tobytes()
 
 
@@ -96,7 +98,7 @@ def test_what_one_cannot_write_another_writes(
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("work", [media.probe, take_inventory])
+@pytest.mark.parametrize("work", [probe, take_inventory])
 def test_a_crash_is_not_the_fault_of_the_file(
     clip: Path, use: Callable[[str], Path], work: Callable[[Path], object]
 ) -> None:
@@ -111,7 +113,7 @@ def test_a_crash_is_not_the_fault_of_the_file(
 def test_what_somebody_ended_is_not_done_again(clip: Path, use: Callable[[str], Path]) -> None:
     use(KILLED)
     with pytest.raises(MediaError, match="was ended by SIGKILL while it worked on this file"):
-        media.probe(clip)
+        probe(clip)
 
 
 def test_one_that_is_too_old_is_replaced(
@@ -134,7 +136,7 @@ def test_one_that_is_too_old_is_named_where_there_is_no_other(
 ) -> None:
     program = use(OLD)
     with pytest.raises(ToolMissingError, match=r"is ffmpeg 3\.4\.8, older than") as error:
-        media.probe(clip)
+        probe(clip)
     assert str(program) in str(error.value) and "install a newer one" in str(error.value)
     found = next(finding for finding in examine() if finding.subject == "ffmpeg")
     assert not found.found and "older than" in found.detail
@@ -175,4 +177,4 @@ def test_each_ffmpeg_here_is_new_enough(each_ffmpeg: str) -> None:
     assert ffmpeg.find_ffmpeg() == each_ffmpeg == os.fspath(programs.ffmpeg_for(""))
     assert ffmpeg.version().startswith("ffmpeg ")
     with pytest.raises(AvsyncError):
-        media.probe(Path(each_ffmpeg))
+        probe(Path(each_ffmpeg))

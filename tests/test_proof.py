@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from timeline import H264, KINDS, click_seconds, make_clicks, run
 
-from avsync.hearing import Sound, seconds_late
-from avsync.inventory import take_inventory
-from avsync.proof import Finding, Original, compare
-from avsync.stamps import list_stamps
+from avsync.media.container import take_inventory
+from avsync.media.stamps import list_stamps
+from avsync.remux.hearing import Sound, seconds_late
+from avsync.remux.proof import Finding, Original, compare
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from timeline import (
     run,
 )
 
-from avsync.containers import NO_START_TIMES
-from avsync.encodings import encoder_for
 from avsync.errors import MediaError
-from avsync.inventory import take_inventory
-from avsync.moving import Move, write_proved
-from avsync.remux import Cure, Wishes
-from avsync.resampling import rate_pair
+from avsync.media.container import take_inventory
+from avsync.remux.containers import NO_START_TIMES
+from avsync.remux.encodings import encoder_for
+from avsync.remux.filters import rate_pair
+from avsync.remux.move import Move, write_proved
+from avsync.remux.plan import Cure, Wishes
 
 SHIFTS_MS = (-900, -37, 240)
 COPIED = [kind for kind in KINDS if f".{kind}" not in NO_START_TIMES]

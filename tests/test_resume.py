@@ -13,10 +13,10 @@ from batches import are_gone, fields_of, processes_below, running, wait_until
 from conftest import Command
 from talking_face import write_talking_face
 
+from avsync.batch.resume import ReportFile
 from avsync.errors import OutputError
+from avsync.pipeline.options import DetectOptions
 from avsync.report import Source, SyncReport
-from avsync.resume import ReportFile
-from avsync.tools import DetectOptions
 
 HOG = ("--faces", "hog")
 COUNT = 8

@@ -10,10 +10,10 @@ import pytest
 from conftest import Command
 from talking_face import write_talking_face
 
-from avsync import ffmpeg, sampling
-from avsync.media import Span
-from avsync.report import Segment, SyncReport
-from avsync.sampling import (
+from avsync.media import ffmpeg
+from avsync.media.decode import Span
+from avsync.pipeline import sampling
+from avsync.pipeline.sampling import (
     FEWEST_LOOKS,
     LOOK_FRAMES,
     MOST_LOOKS,
@@ -26,6 +26,7 @@ from avsync.sampling import (
     suffice,
     varies,
 )
+from avsync.report import Segment, SyncReport
 
 HOUR = 3600.0
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from talking_face import AAC, write_media, write_talking_face
 from timeline import run
 
-from avsync import media
-from avsync.boxes import Box
-from avsync.faces import SMALL_SIDE
-from avsync.model import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
-from avsync.sizing import FEWEST_STILLS, side_needed
+from avsync.faces.boxes import Box
+from avsync.faces.resolution import FEWEST_STILLS, side_needed
+from avsync.faces.tracking import SMALL_SIDE
+from avsync.media.decode import decoded_size, ffmpeg, read_frames, read_still
+from avsync.media.probe import MediaInfo, probe
+from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
 
 GEOMETRY = DEFAULT_CONFIG.geometry
 
@@ -34,13 +35,13 @@ class Given:
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> media.MediaInfo:
+def film(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
     """1280x720, 6 s: each second has a grey of its own, and begins with a key frame."""
     path = tmp_path_factory.mktemp("sizing") / "film.mp4"
     pictures = [np.full((720, 1280, 3), 20 + 30 * (k // 25), np.uint8) for k in range(150)]
     sound = np.zeros(6 * 16_000, np.int16)
     write_media(path, pictures, (1280, 720), 25, sound, (*AAC, "-g", "25"))
-    return media.probe(path)
+    return probe(path)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> media.MediaInfo:
     ],
 )
 def test_a_crop_has_as_many_pixels_as_it_shows(
-    film: media.MediaInfo, sides: tuple[float, ...], side: int
+    film: MediaInfo, sides: tuple[float, ...], side: int
 ) -> None:
     assert side_needed(film, Given(sides), GEOMETRY) == side
     if sides and side < 1280:
@@ -64,12 +65,12 @@ def test_a_crop_has_as_many_pixels_as_it_shows(
         assert GEOMETRY.side * smallest >= GEOMETRY.pixels
 
 
-def test_other_crops_need_other_sizes(film: media.MediaInfo) -> None:
+def test_other_crops_need_other_sizes(film: MediaInfo) -> None:
     assert side_needed(film, Given((110.0,)), PERFECT_MATCH_CONFIG.geometry) == 960
     assert side_needed(film, Given((110.0,)), GEOMETRY) == 768
 
 
-def test_stills_are_spread_over_the_film(film: media.MediaInfo) -> None:
+def test_stills_are_spread_over_the_film(film: MediaInfo) -> None:
     finder = Given((100.0,))
     side_needed(film, finder, GEOMETRY)
     assert len(finder.pictures) == FEWEST_STILLS
@@ -82,26 +83,24 @@ def test_small_films_are_not_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "small.mp4"
     write_talking_face(path, seconds=1, size=(640, 360))
     finder = Given((300.0,))
-    info = media.probe(path)
-    assert media.decoded_size(info.require_both()[0], side_needed(info, finder, GEOMETRY)) == (
+    info = probe(path)
+    assert decoded_size(info.require_both()[0], side_needed(info, finder, GEOMETRY)) == (
         640,
         360,
     )
     assert not finder.pictures
 
 
-def test_after_the_end_there_is_the_last_still_or_none(
-    film: media.MediaInfo, tmp_path: Path
-) -> None:
+def test_after_the_end_there_is_the_last_still_or_none(film: MediaInfo, tmp_path: Path) -> None:
     """By what ffmpeg's reader of the format does: that of MP4 stays at the last key frame."""
     for seconds in (5.9, 60.0):
-        still = media.read_still(film, seconds, 640)
+        still = read_still(film, seconds, 640)
         assert still is not None and still.shape == (360, 640, 3)
         assert float(still.mean()) == pytest.approx(20 + 30 * 5, abs=3)
     flv = tmp_path / "film.flv"
     run("-i", film.path, "-c", "copy", flv)
-    assert media.read_still(media.probe(flv), 5.9, 640) is not None
-    assert media.read_still(media.probe(flv), 60.0, 640) is None
+    assert read_still(probe(flv), 5.9, 640) is not None
+    assert read_still(probe(flv), 60.0, 640) is None
 
 
 def test_a_still_is_the_key_frame_before_it(
@@ -111,13 +110,13 @@ def test_a_still_is_the_key_frame_before_it(
     path = tmp_path / "film.mp4"
     pictures = [np.full((72, 128, 3), 10 + 4 * (k // 3), np.uint8) for k in range(150)]
     write_media(path, pictures, (128, 72), 25, np.zeros(6 * 16_000, np.int16), (*AAC, "-g", "75"))
-    film, started = media.probe(path), []
-    read_chunks = media.ffmpeg.read_chunks
+    film, started = probe(path), []
+    read_chunks = ffmpeg.read_chunks
     monkeypatch.setattr(
-        media.ffmpeg, "read_chunks", lambda *args: started.append(1) or read_chunks(*args)
+        ffmpeg, "read_chunks", lambda *args: started.append(1) or read_chunks(*args)
     )
     for seconds, first in ((1.0, 0), (2.5, 0), (4.0, 75), (5.5, 75)):
-        still = media.read_still(film, seconds, 640)
+        still = read_still(film, seconds, 640)
         assert still is not None
         assert float(still.mean()) == pytest.approx(10 + 4 * (first // 3), abs=3)
     assert len(started) == 4  # one each: no second try
@@ -126,9 +125,9 @@ def test_a_still_is_the_key_frame_before_it(
 def test_frames_of_half_the_size_are_the_same_pictures(tmp_path: Path) -> None:
     path = tmp_path / "face.mp4"
     write_talking_face(path, seconds=0.4, size=(1280, 720))
-    info = media.probe(path)
-    whole = list(media.read_frames(info))
-    half = list(media.read_frames(info, max_side=640))
+    info = probe(path)
+    whole = list(read_frames(info))
+    half = list(read_frames(info, max_side=640))
     assert len(whole) == len(half) == 10
     for large, small in zip(whole, half, strict=True):
         resized = cv2.resize(large, (640, 360), interpolation=cv2.INTER_AREA)

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from talking_face import H264, write_media
 
-from avsync import ffmpeg, media
-from avsync.media import Span
+from avsync.media import ffmpeg
+from avsync.media.decode import Span, read_frames, read_samples
+from avsync.media.probe import probe
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 SECONDS = 40
@@ -71,13 +72,13 @@ def remuxed(path: Path, name: str, *options: str) -> Path:
 
 
 def assert_spans_are_parts(path: Path) -> None:
-    info = media.probe(path)
-    frames = list(media.read_frames(info))
-    samples = np.concatenate(list(media.read_samples(info)))
+    info = probe(path)
+    frames = list(read_frames(info))
+    samples = np.concatenate(list(read_samples(info)))
     assert len(frames) == pytest.approx(SECONDS * FRAMES_PER_SECOND, abs=2)
     for span in SPANS:
-        assert_same_pictures(list(media.read_frames(info, span=span)), frames, span)
-        assert_same_sound(np.concatenate(list(media.read_samples(info, span=span))), samples, span)
+        assert_same_pictures(list(read_frames(info, span=span)), frames, span)
+        assert_same_sound(np.concatenate(list(read_samples(info, span=span))), samples, span)
 
 
 def assert_same_pictures(
@@ -146,6 +147,6 @@ def test_a_recording_without_an_index(make: Maker) -> None:
 
 
 def test_what_lies_after_the_end_is_nothing(make: Maker) -> None:
-    info = media.probe(make("short.mp4", "-c:a", "aac", *H264))
+    info = probe(make("short.mp4", "-c:a", "aac", *H264))
     beyond = Span(25 * (SECONDS + 20), 50)
-    assert len(list(media.read_frames(info, span=beyond))) <= 1
+    assert len(list(read_frames(info, span=beyond))) <= 1

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from made_embeddings import lips, strangers_lips, talk
 
-from avsync.offset import STRETCH_FRAMES, Stretches, compare, find_offset
-from avsync.speakers import FaceTrack, Seen, Talk, among, listen, stretched
+from avsync.sync.active_speaker import Talk, among, listen
+from avsync.sync.offset import STRETCH_FRAMES, Stretches, compare, find_offset
+from avsync.tracks import FaceTrack, Seen, stretched
 
 MAX_SHIFT = 100
 SHIFT = 12  # steps by which the sound is late
@@ -123,7 +124,7 @@ def test_long_files_with_a_wide_search_get_longer_stretches(
     track = FaceTrack(0, np.zeros((1000, 4), np.float32), lips(sound, 1000, SHIFT))
     seen = Seen([track], sound, np.ones(len(sound), bool), 1000)
     fine = listen([seen], MAX_SHIFT)
-    monkeypatch.setattr("avsync.speakers.MOST_CELLS", 5000)
+    monkeypatch.setattr("avsync.sync.active_speaker.MOST_CELLS", 5000)
     coarse = listen([seen], MAX_SHIFT)
     assert fine and coarse
     assert coarse.stretches.sums.size <= 5000 < fine.stretches.sums.size

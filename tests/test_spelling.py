@@ -93,7 +93,7 @@ def test_tables_are_told(name: str) -> None:
     code = (
         "import sys\n"
         "from avsync.cli import app\n"
-        "from avsync.tables import write_words\n"
+        "from avsync.cli.tables import write_words\n"
         "from avsync.words.evaluate import WordShare, WordsEvaluation\n"
         "try: app(['weights', 'list'])\n"
         "except SystemExit: pass\n"

@@ -8,7 +8,8 @@ from foreign_files import relative_moves_ms, small
 from stamps import Decoded, decode, lag_ms, moved_ms, packets, picture_lag_ms
 from timeline import KINDS, make_clicks, run
 
-from avsync import media
+from avsync.media.decode import read_frames
+from avsync.media.probe import probe
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,8 @@ def test_packets_tell_what_was_moved(clip: Path, late: Path) -> None:
 
 @pytest.mark.parametrize("late_ms", [-80.0, 0.0, 120.0])
 def test_a_picture_that_is_shown_too_late_is_seen(clip: Path, late_ms: float) -> None:
-    info, truth = media.probe(clip), decode(clip)
-    shown = np.array([small(frame) for frame in media.read_frames(info, colour=False)])
+    info, truth = probe(clip), decode(clip)
+    shown = np.array([small(frame) for frame in read_frames(info, colour=False)])
     moved = Decoded(
         truth.frame_seconds - late_ms / 1000, truth.frames, truth.sound_seconds, truth.sound
     )

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from timeline import EVENTS, H264, SECONDS, make_clicks
 from timeline import lags_ms as lags_by_stamps
 
-from avsync import media
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import MediaInfo, probe
+from avsync.media.timeline import PacketTimes, Placer, build, is_regular
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-from avsync.timeline import PacketTimes, Placer, build, is_regular
 
 LAG_MS = 100
 NEAR_MS = 5.0
@@ -53,10 +54,10 @@ def joined(path: Path, *parts: Path) -> Path:
     return path
 
 
-def lags_ms(info: media.MediaInfo, warnings: list[str]) -> NDArray[np.float64]:
+def lags_ms(info: MediaInfo, warnings: list[str]) -> NDArray[np.float64]:
     """How much later than its flash each click is, as avsync decodes a file."""
-    levels = np.array([frame.mean() for frame in media.read_frames(info, warnings)])
-    samples = np.concatenate(list(media.read_samples(info, warnings)))
+    levels = np.array([frame.mean() for frame in read_frames(info, warnings)])
+    samples = np.concatenate(list(read_samples(info, warnings)))
     flashes = _starts(levels > 128, FRAMES_PER_SECOND)
     clicks = _starts(np.abs(samples) > 0.4 * np.abs(samples).max(), SAMPLE_RATE)
     assert len(flashes) == len(clicks)
@@ -71,7 +72,7 @@ def _starts(happening: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
 def measured_ms(path: Path) -> NDArray[np.float64]:
     """Lags in a file in which nothing is to be warned of, and whose length is told right."""
     warnings: list[str] = []
-    info = media.probe(path)
+    info = probe(path)
     found = lags_ms(info, warnings)
     assert not warnings and info.timeline.is_regular
     return found
@@ -94,7 +95,7 @@ def test_stamps_that_wrap(made: Path, tmp_path: Path, start: float) -> None:
     timing = ("-muxdelay", "0", "-output_ts_offset", str(start), "-f", "mpegts")
     run("-i", made / "clip.mp4", "-c", "copy", *timing, path)
     assert measured_ms(path) == pytest.approx(np.full(len(EVENTS), LAG_MS), abs=NEAR_MS)
-    assert media.probe(path).duration_seconds == pytest.approx(SECONDS, abs=0.1)
+    assert probe(path).duration_seconds == pytest.approx(SECONDS, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_stamps_that_wrap(made: Path, tmp_path: Path, start: float) -> None:
 )
 def test_stamps_that_go_back(made: Path, tmp_path: Path, kind: str, order: tuple[str, ...]) -> None:
     parts = [made / f"{name}.{kind}" for name in order]
-    info, warnings = media.probe(joined(tmp_path / f"joined.{kind}", *parts)), list[str]()
+    info, warnings = probe(joined(tmp_path / f"joined.{kind}", *parts)), list[str]()
     expected = np.concatenate([lags_by_stamps(part) for part in parts])
     assert lags_ms(info, warnings) == pytest.approx(expected, abs=NEAR_MS)
     assert info.duration_seconds == pytest.approx(len(order) * SECONDS, abs=1.0)
@@ -120,7 +121,7 @@ def test_a_joint_at_which_size_rate_and_channels_change(made: Path, tmp_path: Pa
     run("-itsoffset", "6.2", "-i", big, "-c", "copy", "-muxdelay", "0", "-copyts", later)
     for second in (big, later):  # stamps go back; stamps go on
         expected = np.concatenate([lags_by_stamps(made / "clip.ts"), lags_by_stamps(second)])
-        info = media.probe(joined(tmp_path / "changing.ts", made / "clip.ts", second))
+        info = probe(joined(tmp_path / "changing.ts", made / "clip.ts", second))
         assert info.timeline.is_regular == (second == later)
         slack = HALF_A_FRAME_MS if second == later else NEAR_MS
         assert lags_ms(info, []) == pytest.approx(expected, abs=slack)
@@ -133,7 +134,7 @@ def test_stamps_that_leap_ahead(made: Path, tmp_path: Path, kind: str, seconds: 
     leap = f"setts=ts=TS+gte(PTS*TB\\,3.2)*{seconds}/TB"
     run("-i", made / "clip.ts", "-c", "copy", "-bsf:v", leap, "-bsf:a", leap, path)
     warnings: list[str] = []
-    info = media.probe(path)
+    info = probe(path)
     found = lags_ms(info, warnings)
     assert found == pytest.approx(lags_by_stamps(made / "clip.ts"), abs=NEAR_MS)
     assert info.duration_seconds == pytest.approx(SECONDS, abs=1.2)
@@ -146,7 +147,7 @@ def test_one_wild_packet(made: Path, tmp_path: Path, kind: str, stream: str) -> 
     path = tmp_path / f"wild.{kind}"  # to ffmpeg, all after it cannot be earlier any more
     wild = ("-c", "copy", f"-bsf:{stream}", "setts=ts=TS+eq(N\\,70)*7200/TB")
     run("-i", made / "clip.ts", *wild, path)
-    info = media.probe(path)
+    info = probe(path)
     assert lags_ms(info, []) == pytest.approx(lags_by_stamps(made / "clip.ts"), abs=NEAR_MS)
     assert info.duration_seconds == pytest.approx(SECONDS, abs=0.2)
     assert info.timeline.notes
@@ -157,9 +158,9 @@ def test_sound_that_is_missing_for_a_while_is_no_leap(made: Path, tmp_path: Path
     run("-stream_loop", "3", "-i", made / "clip.mp4", "-c", "copy", long)
     silence = "noise=drop=between(tb*pts\\,5.9\\,17.9)"
     run("-i", long, "-c", "copy", "-bsf:a", silence, path)
-    info, warnings = media.probe(path), list[str]()
+    info, warnings = probe(path), list[str]()
     assert info.timeline.is_regular
-    assert sum(map(len, media.read_samples(info, warnings))) == pytest.approx(
+    assert sum(map(len, read_samples(info, warnings))) == pytest.approx(
         4 * SECONDS * SAMPLE_RATE, rel=0.02
     )
     assert [word for word in warnings if word.startswith("no sound from 5.9 s on, for 12")]

@@ -11,8 +11,8 @@ from timeline import run
 import avsync
 from avsync import DetectOptions, FixOptions
 from avsync.errors import MediaError
-from avsync.export import embed_video
-from avsync.tools import Tools, open_tools
+from avsync.pipeline.export import embed_video
+from avsync.pipeline.loading import Tools, open_tools
 
 LATE_MS = 120.0
 SLIDES = ("-f", "lavfi", "-i", "color=gray:s=416x234:r=25:d=3")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from made_clips import TONE_HERTZ, made_clip
 
-from avsync import weights
-from avsync.confidence import FEATURE_COUNT
 from avsync.errors import DataError, WeightsError
-from avsync.features import WINDOW_SAMPLES
-from avsync.model import PERFECT_MATCH_CONFIG, SMALL_CONFIG, PerfectMatchStreams
+from avsync.model import weights
+from avsync.model.networks import PERFECT_MATCH_CONFIG, SMALL_CONFIG, PerfectMatchStreams
+from avsync.speech import WINDOW_SAMPLES
+from avsync.sync.confidence import FEATURE_COUNT
 from avsync.training.accuracy import REACH, distances, is_right, score, smoothed
 from avsync.training.augment import _lower_rate, augment_frames, augment_samples, plain_frames
 from avsync.training.batches import Batches
@@ -235,7 +235,7 @@ def test_longer_inputs_average_neighbouring_windows() -> None:
 
 
 def test_distances_outside_the_clip_are_masked(tmp_path: Path) -> None:
-    from avsync.model import DefaultStreams
+    from avsync.model.networks import DefaultStreams
 
     rows = distances(DefaultStreams(SMALL_CONFIG), made_clip(tmp_path, 1))
     assert np.isnan(rows[0, :REACH]).all() and np.isfinite(rows[0, REACH:]).all()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from made_clips import made_clip
 
-from avsync.confidence import FEATURE_COUNT, Calibration
-from avsync.judge import Question, judge
-from avsync.model import SMALL_CONFIG, DefaultStreams
+from avsync.model.networks import SMALL_CONFIG, DefaultStreams
+from avsync.sync.confidence import FEATURE_COUNT, Calibration
+from avsync.sync.verdict import Question, judge
 from avsync.training import evaluate, trials
 from avsync.training.clean import EmbeddedClip
 from avsync.training.clips import Clip

@@ -17,11 +17,11 @@ from conftest import REPOSITORY
 from safetensors.torch import save_file
 from torch import Tensor
 
-from avsync import weights
-from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
-from avsync.model import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, DefaultStreams
-from avsync.weights import read_header
+from avsync.model import weights
+from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, DefaultStreams
+from avsync.model.weights import read_header
+from avsync.system.downloads import sha256_of
 
 CALIBRATION = {"coefficients": [1.0, -0.5], "intercept": 0.25}
 PROVENANCE = {"data": "none: values drawn at random", "commit": "0000000"}

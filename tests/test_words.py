@@ -15,10 +15,10 @@ from conftest import Command
 from made_clips import GEOMETRY
 from talking_face import AAC, frames, speech, write_media
 
-from avsync import weights
-from avsync.downloads import sha256_of
 from avsync.errors import DataError, UsageError, WeightsError
-from avsync.model import DEFAULT_CONFIG, SMALL_CONFIG, DefaultStreams, build
+from avsync.model import weights
+from avsync.model.networks import DEFAULT_CONFIG, SMALL_CONFIG, DefaultStreams, build
+from avsync.system.downloads import sha256_of
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 from avsync.training.clips import Clip, Source
 from avsync.words import model as files

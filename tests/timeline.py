@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.programs import bundled_ffmpeg, find_ffmpeg
+from avsync.media.programs import bundled_ffmpeg, find_ffmpeg
 
 REFERENCE = bundled_ffmpeg() or find_ffmpeg()
 RATE = 48_000

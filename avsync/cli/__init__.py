@@ -16,13 +16,13 @@ from typer.core import TyperGroup
 
 from avsync import __version__
 from avsync.cli import weights, words
+from avsync.cli.console import Exit, one_line
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.training import prepare, train
-from avsync.console import Exit, one_line
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
 SPELLING = "avsync.spelling"  # how what an output's encoding lacks is written

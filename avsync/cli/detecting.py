@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from avsync.batch import BatchOptions, detect_all, detect_one, find_media, read_names
+from avsync.batch.detect import BatchOptions, detect_all, detect_one, find_media, read_names
+from avsync.batch.resume import ReportFile
 from avsync.cli import options as opt
-from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
+from avsync.cli.console import Exit, Output, batch_view, progress_bar, write_reports
 from avsync.errors import UsageError
-from avsync.inputs import LIST, passes_by
-from avsync.resume import ReportFile
+from avsync.media.files import LIST, passes_by
+from avsync.pipeline.options import DetectOptions
 from avsync.tolerance import Filter, Tolerance
-from avsync.tools import DetectOptions
 
 STDIN = 0  # its descriptor
 

@@ -2,12 +2,12 @@
 
 import typer
 
-from avsync.console import Exit
+from avsync.cli.console import Exit
 
 
 def doctor() -> None:
     """Look at what avsync needs: what is here, what is missing, what to do."""
-    from avsync.doctor import examine
+    from avsync.cli.checks import examine
 
     findings = examine()
     for finding in findings:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from avsync.cli.console import progress_bar
 from avsync.cli.training import DATA_HELP, JOBS, Jobs, Quiet, say
-from avsync.console import progress_bar
 
 
 def evaluate(
@@ -35,7 +35,7 @@ def evaluate(
     avsync evaluate prepared/ --speakers dev-speakers.txt --weights default
     avsync evaluate mvlrs_v1/ --part test --json
     """
-    from avsync.tables import write_evaluations
+    from avsync.cli.tables import write_evaluations
     from avsync.training.recipe import EvaluationPlan, evaluate_all
 
     plan = EvaluationPlan(

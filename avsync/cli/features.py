@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from avsync.cli import options as opt
-from avsync.console import progress_bar
-from avsync.tools import DetectOptions, take_over
+from avsync.cli.console import progress_bar
+from avsync.pipeline.loading import take_over
+from avsync.pipeline.options import DetectOptions
 
 
 def features(
@@ -28,7 +29,7 @@ def features(
 
     avsync features talk.mp4 -o talk.npz
     """
-    from avsync.export import write_features
+    from avsync.pipeline.export import write_features
 
     options = DetectOptions(
         faces=faces,

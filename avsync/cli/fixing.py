@@ -10,18 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from avsync.batch import BatchOptions, read_names
+from avsync.batch.detect import BatchOptions, read_names
+from avsync.batch.fix import Places, fix_all, fix_one
+from avsync.batch.pool import Answer
 from avsync.cli import options as opt
-from avsync.console import Exit, Form, batch_view, progress_bar, put_line, say, worse
-from avsync.fix import FixOptions
-from avsync.fix_many import Places, fix_all, fix_one
-from avsync.fix_report import COLUMNS, FixReport
-from avsync.inputs import LIST
-from avsync.pool import Answer
-from avsync.remux import Wishes
+from avsync.cli.console import Exit, Form, batch_view, progress_bar, put_line, say, worse
+from avsync.media.files import LIST
+from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions
+from avsync.remux.plan import Wishes
+from avsync.remux.report import COLUMNS, FixReport
 from avsync.report import csv_line
 from avsync.tolerance import Tolerance
-from avsync.tools import DetectOptions
 
 STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
 STDIN = 0  # its descriptor

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from avsync.console import Form
+from avsync.cli.console import Form
 from avsync.errors import UsageError
-from avsync.inputs import LIST
+from avsync.media.files import LIST
 
 Inputs = Annotated[
     list[str] | None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.console import progress_bar
+from avsync.cli.console import progress_bar
 
 DATA_HELP = "Prepared folders, folders of videos, LRS2, or manifests (TSV)."
 Jobs = Annotated[int, typer.Option(help="Processes that prepare clips.")]
@@ -65,7 +65,7 @@ def prepare(
 
     avsync prepare corpus/manifest.tsv --clean-with judge.safetensors -o prepared/
     """
-    from avsync.model import CONFIGS
+    from avsync.model.networks import CONFIGS
     from avsync.training.clips import find_sources
     from avsync.training.prepare import INDEX
     from avsync.training.prepare import prepare as prepare_clips

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.console import progress_bar
+from avsync.cli.console import progress_bar
 from avsync.errors import AvsyncError, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch and check network weights.")
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="List, fetch and check network weig
 @app.command("list")
 def weights_list() -> None:
     """Show the weights that can be named, and whether they are here."""
-    from avsync import weights
+    from avsync.model import weights
 
     for name, what in weights.KNOWN.items():
         try:
@@ -32,7 +32,7 @@ def weights_info(
     import json
     from dataclasses import asdict
 
-    from avsync import weights
+    from avsync.model import weights
 
     loaded = weights.load(name)
     facts = {
@@ -52,7 +52,7 @@ def weights_fetch(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Download public weights into the user's cache, and check them."""
-    from avsync import weights
+    from avsync.model import weights
 
     if name != "syncnet_v2":
         raise UsageError(f"{name}: only syncnet_v2 is fetched; default comes with avsync")
@@ -66,6 +66,6 @@ def weights_verify(
     name: Annotated[str, typer.Argument(help="default, syncnet_v2 or a weights file.")] = "default",
 ) -> None:
     """Check a weights file from end to end."""
-    from avsync import weights
+    from avsync.model import weights
 
     print(f"{weights.verify(name)}: intact")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from avsync.cli.console import progress_bar
 from avsync.cli.training import JOBS, Config, Jobs, Quiet, say
-from avsync.console import progress_bar
 from avsync.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Recognise words from lips.")
@@ -68,7 +68,7 @@ def words_train(
     """
     if end_to_end and (features or fine_tune):
         raise UsageError("--end-to-end starts from nothing: leave out --features and --fine-tune")
-    from avsync.safe_output import check_target
+    from avsync.system.atomic import check_target
     from avsync.words.examples import WordData
     from avsync.words.recipe import run
     from avsync.words.train import WordsOptions
@@ -97,7 +97,7 @@ def words_evaluate(
 
     avsync words evaluate lrw/ --model words.safetensors
     """
-    from avsync.tables import write_words
+    from avsync.cli.tables import write_words
     from avsync.words.examples import WordData
     from avsync.words.recipe import measure
 

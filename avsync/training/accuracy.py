@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.fast import half_precision
-from avsync.model import AnyStreams
+from avsync.model.networks import AnyStreams
+from avsync.model.optimize import half_precision
 from avsync.timebase import WINDOW_FRAMES
 from avsync.training.batches import whole
 from avsync.training.clips import Clip

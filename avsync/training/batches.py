@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from avsync.features import WINDOW_SAMPLES, mfcc
+from avsync.speech import WINDOW_SAMPLES, mfcc
 from avsync.timebase import HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
 from avsync.training.augment import augment_frames, augment_samples, plain_frames
 from avsync.training.clips import Clip, by_speaker

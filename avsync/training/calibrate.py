@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.confidence import Calibration
-from avsync.doubts import MIN_CONFIDENCE
-from avsync.model import AnyStreams
-from avsync.offset import BASIN_MS, Offset
+from avsync.model.networks import AnyStreams
+from avsync.sync.confidence import Calibration
+from avsync.sync.offset import BASIN_MS, Offset
+from avsync.sync.reasons import MIN_CONFIDENCE
 from avsync.training.clips import Clip
 from avsync.training.trials import OWN, Trial, Trials
 

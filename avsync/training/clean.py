@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync import weights
-from avsync.confidence import Calibration
-from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
-from avsync.fast import half_precision
-from avsync.features import is_sounding, mfcc
-from avsync.model import AnyStreams
-from avsync.offset import Offset, compare, find_offset
-from avsync.speakers import among
+from avsync.model import weights
+from avsync.model.networks import AnyStreams
+from avsync.model.optimize import half_precision
+from avsync.speech import is_sounding, mfcc
+from avsync.sync.active_speaker import among
+from avsync.sync.confidence import Calibration
+from avsync.sync.offset import Offset, compare, find_offset
+from avsync.system.downloads import sha256_of
 from avsync.timebase import STEPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip

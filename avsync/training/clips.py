@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import DataError
-from avsync.features import WINDOW_SAMPLES
-from avsync.folders import files_below
+from avsync.media.files import files_below
+from avsync.speech import WINDOW_SAMPLES
 from avsync.timebase import FRAME_MS, HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES
 
 LRS2_PARTS = ("main", "pretrain")

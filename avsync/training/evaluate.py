@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avsync.confidence import Calibration
-from avsync.downloads import Progress, silent
 from avsync.errors import DataError
-from avsync.judge import Question, judge
-from avsync.model import AnyStreams
+from avsync.model.networks import AnyStreams
+from avsync.model.weights import Weights
 from avsync.report import SyncReport
+from avsync.sync.confidence import Calibration
+from avsync.sync.verdict import Question, judge
+from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
 from avsync.training.retrieval import Recall, retrieve
 from avsync.training.trials import NOISY, OWN, Foreign, Trial, Trials
-from avsync.weights import Weights
 
 SHIFTS = 4  # times that each clip's sound is moved
 CUTS_SECONDS = (1, 2, 4, 8)  # lengths that longer clips are cut to

@@ -23,16 +23,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync import media
-from avsync.detectors import open_finder
-from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, DataError
-from avsync.faces import follow_faces
-from avsync.features import CropGeometry, crop
+from avsync.faces.crops import CropGeometry, crop
+from avsync.faces.detectors import open_finder
+from avsync.faces.tracking import follow_faces
+from avsync.media.decode import decoded_size, read_frames, read_samples
+from avsync.media.probe import probe
+from avsync.system.atomic import write_whole
+from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.clean import Judge, Verdict, decide
 from avsync.training.clips import Clip, Source, read_table
-from avsync.weights import write_whole
 
 MARGIN = 1.3  # a prepared crop shows so many times the side of the network's, for augmentation
 MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
@@ -229,14 +230,14 @@ def _prepare_one(source: Source, target: Path, geometry: CropGeometry) -> None:
 
 def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
     """The track that covers most picture over time, and the sound."""
-    info = media.probe(path)
+    info = probe(path)
     video, _ = info.require_both()
     crops: dict[int, list[NDArray[np.uint8]]] = defaultdict(list)
     heights: dict[int, list[float]] = defaultdict(list)
     first: dict[int, int] = {}
     area: Counter[int] = Counter()
-    scale = video.height / media.decoded_size(video)[1]
-    frames = media.read_frames(info, colour=geometry.colour)
+    scale = video.height / decoded_size(video)[1]
+    frames = read_frames(info, colour=geometry.colour)
     for seen in follow_faces(frames, open_finder()):
         for number, box in seen.boxes.items():
             first.setdefault(number, seen.index)
@@ -248,7 +249,7 @@ def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
     best = area.most_common(1)[0][0]
     if len(crops[best]) < MIN_FRAMES:
         return {"why": "no face long enough"}
-    samples = np.concatenate([*media.read_samples(info)])
+    samples = np.concatenate([*read_samples(info)])
     return {
         "frames": np.stack(crops[best]),
         "samples": samples,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsync import weights
-from avsync.downloads import Progress, silent
-from avsync.model import CONFIGS, ModelConfig
+from avsync.model import weights
+from avsync.model.networks import CONFIGS, ModelConfig
+from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
 from avsync.training.clips import Clip, find_sources, read_speakers, split
 from avsync.training.evaluate import Evaluation, evaluate

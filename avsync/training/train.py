@@ -17,16 +17,12 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from avsync import weights
-from avsync.downloads import Progress, silent
 from avsync.errors import DataError, WeightsError
-from avsync.fast import half_precision
-from avsync.model import (
-    CONFIGS,
-    AnyStreams,
-    DefaultStreams,
-    build,
-)
+from avsync.model import weights
+from avsync.model.networks import CONFIGS, AnyStreams, DefaultStreams, build
+from avsync.model.optimize import half_precision
+from avsync.system import atomic
+from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
 from avsync.training.accuracy import Accuracy, accuracy
 from avsync.training.batches import Batch, Batches, sounds_of
@@ -260,7 +256,7 @@ def _write_checkpoint(state: _State, path: Path, options: TrainOptions) -> None:
         },
         file,
     )
-    weights.write_whole(path, file.getvalue())
+    atomic.write_whole(path, file.getvalue())
 
 
 def _resume(state: _State, path: Path, options: TrainOptions) -> None:

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.features import is_sounding, mfcc
-from avsync.model import AnyStreams
-from avsync.offset import Offset, find_offset
-from avsync.speakers import FaceTrack, Seen, listen
+from avsync.model.networks import AnyStreams
+from avsync.speech import is_sounding, mfcc
+from avsync.sync.active_speaker import listen
+from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
@@ -24,6 +24,7 @@ from avsync.timebase import (
     STEPS_PER_SECOND,
     WINDOW_FRAMES,
 )
+from avsync.tracks import FaceTrack, Seen
 from avsync.training.clean import embed_clip, embed_samples
 from avsync.training.clips import Clip
 from avsync.training.noises import amid, hush, music

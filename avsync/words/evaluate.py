@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.downloads import Progress, silent
 from avsync.errors import DataError
+from avsync.system.progress import Progress, silent
 from avsync.training.clean import embed_picture
 from avsync.words.batches import by_clip
 from avsync.words.data import Part

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsync import weights
-from avsync.downloads import Progress, silent
 from avsync.errors import DataError
-from avsync.features import CropGeometry
+from avsync.faces.crops import CropGeometry
+from avsync.model import weights
+from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, WINDOW_FRAMES
 from avsync.training.clips import Clip, Source
 from avsync.training.prepare import prepare

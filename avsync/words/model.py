@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avsync import weights
-from avsync.downloads import sha256_of
 from avsync.errors import WeightsError
-from avsync.model import AnyStreams, ModelConfig, build
+from avsync.model import weights
+from avsync.model.networks import AnyStreams, ModelConfig, build
+from avsync.system.downloads import sha256_of
 from avsync.words.examples import WORD_WINDOWS
 
 DROPOUT = 0.5

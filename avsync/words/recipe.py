@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from avsync.downloads import Progress
+from avsync.system.progress import Progress
 from avsync.words import model as files
 from avsync.words.data import Part
 from avsync.words.evaluate import WordsEvaluation, evaluate

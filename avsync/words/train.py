@@ -12,11 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from avsync import weights
-from avsync.downloads import Progress, silent
 from avsync.errors import DataError, UsageError
-from avsync.fast import half_precision
-from avsync.model import CONFIGS, AnyStreams, ModelConfig, build
+from avsync.model import weights
+from avsync.model.networks import CONFIGS, AnyStreams, ModelConfig, build
+from avsync.model.optimize import half_precision
+from avsync.system import atomic
+from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
 from avsync.training.clean import embed_picture
 from avsync.training.clips import Clip
@@ -226,7 +227,7 @@ def _write_checkpoint(state: _State, path: Path) -> None:
         },
         file,
     )
-    weights.write_whole(path, file.getvalue())
+    atomic.write_whole(path, file.getvalue())
 
 
 def _resume(state: _State, path: Path) -> None:

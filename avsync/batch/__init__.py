@@ -1,0 +1,1 @@
+"""Many files: workers here or on other machines, one failure stops nothing."""

@@ -1,0 +1,51 @@
+"""One file of a batch: whatever goes wrong with it becomes its answer."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from avsync.errors import AvsyncError, MediaError
+from avsync.media.files import passes_by
+from avsync.pipeline.detect import detect
+from avsync.pipeline.loading import Tools, open_tools, take_over
+from avsync.pipeline.options import DetectOptions
+from avsync.report import SyncReport
+from avsync.system.progress import Progress, silent
+
+
+def try_detect(
+    path: str,
+    options: DetectOptions,
+    tools: Tools,
+    progress: Progress = silent,
+    *,
+    alone: bool = False,
+) -> SyncReport:
+    """As `detect`; whatever goes wrong with the file becomes a report of status `error`.
+
+    Unless it is `alone`, a pipe is refused: of those in folders, many are never written to.
+    """
+    try:
+        if passes_by(path) and not alone:
+            raise MediaError(f"{path}: not a regular file; a pipe is read alone only")
+        return detect(path, options, tools=tools, progress=progress)
+    except AvsyncError as error:
+        why = str(error)
+    except Exception as error:  # a file that finds a fault in some library must not stop the others
+        words = " ".join(str(error).split())
+        why = f"{path}: unexpected {type(error).__name__}: {words}; please report it with the file"
+    return SyncReport(path, "error", reasons=(why,))
+
+
+def open_measure(
+    options: DetectOptions, notes: tuple[str, ...], threads: int
+) -> Callable[[str], SyncReport]:
+    """Load the tools once, in a process that does nothing but measure files on so many threads.
+
+    `notes` go into every report. Raises AvsyncError where the tools cannot be had.
+    """
+    take_over(threads)
+    tools = open_tools(options, threads=threads)
+    _ = tools.loaded  # what cannot be had is said now
+    tools = replace(tools, notes=(*notes, *tools.notes))
+    return partial(try_detect, options=options, tools=tools)

@@ -1,0 +1,1 @@
+"""Frames become face tracks, and tracks crops."""

@@ -1,0 +1,1 @@
+"""A media file becomes frames and samples on one timeline."""

@@ -1,0 +1,225 @@
+"""Stage 1: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
+
+Time zero of both is the start of the container, so a stream that starts late is late here too.
+Dropping start times would make a file that was mended by shifting a stream measure as unmended.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.errors import MediaError
+from avsync.media import ffmpeg, packets
+from avsync.media.channels import to_mono
+from avsync.media.container import VideoStream
+from avsync.media.placement import MICROSECONDS, Stamps, cut, nearest_frames, placed_samples
+from avsync.media.probe import MediaInfo
+from avsync.media.timeline import Placer
+from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
+
+if TYPE_CHECKING:  # --help needs no OpenCV
+    from avsync.media.frames import Frame
+
+MAX_SIDE = 1280  # pixels; larger pictures are made smaller while decoding
+SEEK_BEFORE_SECONDS = (0.5, 4.0, 15.0, 60.0)  # of what is to be read
+CODEC_SECONDS = 0.2  # of sound, or a few frames, until a decoder is right after a seek
+SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
+SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE, FRAMES_PER_SECOND)
+# Where the size changes inside a film, filters that began anew would forget their time.
+UNBROKEN = {"reinit_filter": 0}
+RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
+
+# The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
+# the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
+# A frame after a long pause is left alone: what stood so long was a still, to be held to its end.
+STILL_SECONDS = 0.12
+NEAREST_FRAME = (
+    f"PTS+if(lt(T-PREV_INT,{STILL_SECONDS}),{0.5 / FRAMES_PER_SECOND}-(T-PREV_INT)/2,0)/TB"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file, in frames at 25 fps from its time zero on."""
+
+    first_frame: int = 0
+    frame_count: int | None = None  # None: to the end
+
+    @property
+    def start_seconds(self) -> float:
+        """After time zero."""
+        return self.first_frame / FRAMES_PER_SECOND
+
+
+WHOLE = Span()
+
+
+def read_frames(
+    info: MediaInfo,
+    warnings: list[str] | None = None,
+    max_side: int = MAX_SIDE,
+    span: Span = WHOLE,
+    colour: bool = True,
+) -> "Iterator[Frame]":
+    """Frames at 25 fps from the start of a span on, each (height, width, 3), BGR, 0..255.
+
+    Where `colour` does not matter, they are planes (see `avsync.media.frames`) if their sides are
+    even. Frame n of a file is the source frame nearest to n * 40 ms. At most `max_side` pixels a
+    side. Raises MediaError where nothing can be decoded.
+    """
+    video, _ = info.require_both()
+    width, height = decoded_size(video, max_side)
+    shape: tuple[int, ...] = (height, width, 3)
+    pixels = "bgr24"
+    if not colour and width % 2 == height % 2 == 0:
+        shape, pixels = (height * 3 // 2, width), "yuv420p"
+    scaling = (width, height), {"flags": "area" if width < video.width else "bilinear"}
+    output = {"format": "rawvideo", "pix_fmt": pixels}
+    read = _even_frames if info.timeline.is_regular else _placed_frames
+    for chunk in read(info, video, span, scaling, output, math.prod(shape), warnings):
+        yield np.frombuffer(chunk, np.uint8).reshape(shape)
+
+
+def _even_frames(
+    info: MediaInfo, video: VideoStream, span: Span, scaling: Any, output: dict[str, str],
+    frame_bytes: int, warnings: list[str] | None,
+) -> Iterator[bytes]:  # fmt: skip
+    """Frames that ffmpeg chooses, where all stamps run on evenly."""
+    start = info.start_seconds + packets.OFFSET_SECONDS
+    (size, flags), limit = scaling, _at_most(span.frame_count)
+    stream = (
+        _opened(info, video.index, span, **UNBROKEN)
+        .filter("settb", MICROSECONDS)
+        .filter("setpts", f"PTS-({start:.6f})/TB")
+        .filter("setpts", NEAREST_FRAME)
+        .filter("fps", FRAMES_PER_SECOND, start_time=span.start_seconds)
+        .filter("scale", *size, **flags)
+        .output("pipe:", **output, **limit)
+    )
+    for chunk in ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings):
+        if len(chunk) == frame_bytes:
+            yield chunk
+
+
+def _placed_frames(
+    info: MediaInfo, video: VideoStream, span: Span, scaling: Any, output: dict[str, str],
+    frame_bytes: int, warnings: list[str] | None,
+) -> Iterator[bytes]:  # fmt: skip
+    """Frames that are chosen here, as all of them come, where stamps do not run on evenly."""
+    size, flags = scaling
+    stamps = Stamps(packets.OFFSET_SECONDS)
+    stream = (
+        _opened(info, video.index, WHOLE, **UNBROKEN)
+        .filter("scale", *size, **flags)
+        .filter("settb", MICROSECONDS)
+        .filter("showinfo")
+        .filter("settb", f"1/{FRAMES_PER_SECOND}")
+        .filter("setpts", "N")
+        .filter("fps", FRAMES_PER_SECOND)  # forgets for how long a frame was to be shown
+        .output("pipe:", **output)
+    )
+    chunks = ffmpeg.read_chunks(stream, frame_bytes, info.path, warnings, stamps)
+    whole = (chunk for chunk in chunks if len(chunk) == frame_bytes)
+    placer = Placer(info.timeline, video.index)
+    last = None if span.frame_count is None else span.first_frame + span.frame_count
+    yield from islice(nearest_frames(whole, stamps, placer), span.first_frame, last)
+
+
+def read_samples(
+    info: MediaInfo, warnings: list[str] | None = None, span: Span = WHOLE
+) -> Iterator[NDArray[np.int16]]:
+    """Mono sound at 16 kHz from the start of a span on, in pieces.
+
+    A track that starts late is preceded by silence; gaps inside it are filled.
+    Raises MediaError where nothing can be decoded.
+    """
+    _, audio = info.require_both()
+    stamps = Stamps(packets.OFFSET_SECONDS)
+    place = span if info.timeline.is_regular else WHOLE
+    stream = (
+        _opened(info, audio.index, place)
+        .filter("asettb", MICROSECONDS)
+        .filter("ashowinfo")
+        .output("pipe:", ac=audio.channels, ar=SAMPLE_RATE, **RAW_SOUND)
+    )
+    size = SAMPLES_PER_CHUNK * 2 * audio.channels
+    pieces = ffmpeg.read_chunks(stream, size, info.path, warnings, stamps)
+    chunks = (_interleaved(piece, audio.channels) for piece in pieces)
+    placer = Placer(info.timeline, audio.index, place.start_seconds)
+    samples = to_mono(placed_samples(chunks, stamps, placer, [] if warnings is None else warnings))
+    skipped = (span.first_frame - place.first_frame) * SAMPLES_PER_FRAME
+    count = None if span.frame_count is None else span.frame_count * SAMPLES_PER_FRAME
+    yield from cut(samples, skipped, count)
+
+
+def _opened(info: MediaInfo, index: int, span: Span, **options: Any) -> Any:
+    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept.
+
+    They are moved by OFFSET_SECONDS.
+    """
+    options |= {"copyts": None, "itsoffset": packets.OFFSET_SECONDS}
+    if seconds := _place_before(info, index, span):
+        options |= {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
+    return ffmpeg.builder().input(ffmpeg.INPUT, **options)[str(index)]
+
+
+def _place_before(info: MediaInfo, index: int, span: Span) -> float:
+    """Seconds to seek to so that all of a span is decoded; 0: no seeking.
+
+    Decoding begins at a key frame. Where a container's index leads to a later one, or it has no
+    index, one must look for it further back.
+    """
+    start = info.start_seconds + span.start_seconds
+    for before in SEEK_BEFORE_SECONDS:
+        if (place := span.start_seconds - before) <= 0:
+            break
+        first = packets.first_stamp_seconds(info.path, index, place)
+        if first is not None and first <= start - CODEC_SECONDS:
+            return place
+    return 0.0
+
+
+def _at_most(frame_count: int | None) -> dict[str, int]:
+    return {} if frame_count is None else {"frames:v": frame_count}
+
+
+def _interleaved(piece: bytes, channels: int) -> NDArray[np.int16]:
+    """Bytes of 16-bit samples -> (N, channels)."""
+    whole = len(piece) // (2 * channels) * 2 * channels
+    return np.frombuffer(piece[:whole], "<i2").reshape(-1, channels)
+
+
+def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
+    """A picture near some time after time zero, (height, width, 3) BGR; None: there is none.
+
+    It is the one from which decoding can begin, so that it costs little wherever it lies.
+    """
+    video, _ = info.require_both()
+    width, height = decoded_size(video, max_side)
+    # Decoding key frames alone is quicker, but of the last of them some decoders say nothing.
+    for only_keys in ({"skip_frame": "nokey"}, {}):
+        place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None, "threads": 1, **only_keys}
+        stream = (
+            ffmpeg.builder()
+            .input(ffmpeg.INPUT, **place)[str(video.index)]
+            .filter("setpts", "N")  # what is stamped before the place would be dropped
+            .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
+            .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(1))
+        )
+        with suppress(MediaError):
+            for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
+                if len(chunk) == width * height * 3:
+                    return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
+    return None
+
+
+def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:
+    """Width and height of the frames that `read_frames` gives."""
+    scale = min(1.0, max_side / max(video.width, video.height))
+    return max(2, round(video.width * scale)), max(2, round(video.height * scale))

@@ -1,0 +1,149 @@
+"""What the packets of a file tell without being decoded: time stamps and sizes."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from avsync.media import ffmpeg
+from avsync.media.timeline import PacketTimes
+
+FRAMECRC = ("-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:")  # a line for each packet
+TIME_BASE = re.compile(rb"^#tb (\d+): (\d+)/(\d+)", re.MULTILINE)
+LINE = re.compile(rb"^(\d+), *(-?\d+), *(-?\d+), *(-?\d+), *(\d+),", re.MULTILINE)
+NO_STAMP = -(1 << 63)
+LEAST_STAMP = -(1 << 62)  # what is less is none, or counted on from none
+RAW = re.compile(
+    r"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
+)
+MAPPED = re.compile(r"^ *Stream #0:(\d+) -> #0:(\d+) \(copy\)", re.MULTILINE)
+# ffmpeg 5 and older move a stream that is read alone to where the file begins if that is exactly 0
+# in MPEG formats, however late the stream is, unless an offset is asked for.
+OFFSET_SECONDS = 1000
+KEEP_STAMPS = ("-copyts", "-itsoffset", str(OFFSET_SECONDS))
+ALL_STREAMS = ("-map", "0:V?", "-map", "0:a?")  # V: without covers
+LARGE_BYTES = 64 << 20  # of larger files, key frames of the picture are looked at first
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is learnt of a file by opening it once."""
+
+    banner: str
+    streams: tuple[PacketTimes, ...]
+    bases: dict[int, Fraction]  # time base of each stream, seconds
+    only_keys: bool  # key frames were looked at, and no sound
+
+
+def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
+    """Banner and time stamps by one process: of the work for a short clip, each is a twentieth.
+
+    Stamps that would go back stand still here. With `only_keys`, key frames and no sound.
+    """
+    url = ffmpeg.input_url(path)
+    reading = ("-discard:v", "nokey", "-discard:a", "all") if only_keys else ()
+    source = (*KEEP_STAMPS, *reading, "-i", url, *ALL_STREAMS, "-c", "copy")
+    done = ffmpeg.run(*source, *FRAMECRC)
+    said = done.stderr.decode(errors="replace")
+    banner = re.split(r"^(?:Stream mapping:|Output #0)", said, maxsplit=1, flags=re.MULTILINE)[0]
+    indices = {int(out): int(index) for index, out in MAPPED.findall(said)}
+    bases = {
+        indices[int(out)]: Fraction(int(above), int(below))
+        for out, above, below in TIME_BASE.findall(done.stdout)
+        if int(out) in indices
+    }
+    packets = (
+        (indices[int(out)], int(pts), int(dts), int(lasting))
+        for out, dts, pts, lasting, _ in LINE.findall(done.stdout)
+        if int(out) in indices
+    )
+    return Opening(banner, _streams(packets, bases), bases, only_keys)
+
+
+def raw_stamps(path: str | os.PathLike[str], bases: dict[int, Fraction]) -> list[PacketTimes]:
+    """Time stamps of all packets as they are in the file, also where they go back. Slow."""
+    raw = _Raw()
+    source = ("-debug_ts", *KEEP_STAMPS, "-i", ffmpeg.input_url(path), *ALL_STREAMS)
+    ffmpeg.listen(raw, *source, "-c", "copy", "-f", "null", "-")
+    return list(_streams(raw.packets, bases, offset_seconds=0))
+
+
+class _Raw:
+    """Packets as ffmpeg tells of them when it is debugged."""
+
+    def __init__(self) -> None:
+        self.packets: list[tuple[int, int, int, int]] = []  # stream, pts, dts, duration
+
+    def begin(self) -> None:
+        """All over again."""
+        self.packets.clear()
+
+    def hear(self, line: str) -> None:
+        """Take a line."""
+        if found := RAW.search(line):
+            index, pts, dts, lasting = found.groups()
+            self.packets.append((int(index), _number(pts), _number(dts), int(lasting or 0)))
+
+
+def first_stamp_seconds(
+    path: str | os.PathLike[str], index: int, after_seconds: float = 0.0
+) -> float | None:
+    """Time stamp of the first packet of a stream, at which decoding can begin; None: it has none.
+
+    After a seek, where one is asked for.
+    """
+    seek = ("-ss", f"{after_seconds:.3f}", "-noaccurate_seek") if after_seconds else ()
+    source = ("-loglevel", "error", *KEEP_STAMPS, *seek, "-i", ffmpeg.input_url(path))
+    done = ffmpeg.run(*source, "-map", f"0:{index}", "-c", "copy", "-frames", "1", *FRAMECRC)
+    base, packet = TIME_BASE.search(done.stdout), LINE.search(done.stdout)
+    if not base or not packet:
+        return None
+    dts, pts = int(packet[2]), int(packet[3])
+    stamp = dts if pts < LEAST_STAMP else pts
+    if stamp < LEAST_STAMP:
+        return None
+    return stamp * int(base[2]) / int(base[3]) - OFFSET_SECONDS
+
+
+def ends_and_sizes(
+    path: str | os.PathLike[str], index: int, seconds: float
+) -> Iterator[tuple[float, int]]:
+    """(end in seconds, bytes) of the packets in the first seconds of a stream."""
+    source = ("-loglevel", "error", "-i", ffmpeg.input_url(path), "-map", f"0:{index}")
+    listed = ffmpeg.run(*source, "-c", "copy", "-t", str(seconds), *FRAMECRC).stdout
+    base = TIME_BASE.search(listed)
+    for _, _, pts, lasting, size in LINE.findall(listed):
+        assert base
+        yield (int(pts) + int(lasting)) * int(base[2]) / int(base[3]), int(size)
+
+
+def _streams(
+    packets: Iterable[tuple[int, int, int, int]],
+    bases: dict[int, Fraction],
+    offset_seconds: int = OFFSET_SECONDS,
+) -> tuple[PacketTimes, ...]:
+    """(stream, pts, dts, duration) of all packets in the order of the file -> times by stream."""
+    rows: dict[int, list[tuple[int, int, int, int]]] = {index: [] for index in bases}
+    for place, (index, pts, dts, lasting) in enumerate(packets):
+        if index in rows and max(dts, pts) >= LEAST_STAMP:
+            shown, decoded = (
+                (dts if pts < LEAST_STAMP else pts),
+                (pts if dts < LEAST_STAMP else dts),
+            )
+            rows[index].append((place, decoded, shown, lasting))
+    return tuple(_times(index, rows[index], bases[index], offset_seconds) for index in bases)
+
+
+def _times(
+    index: int, rows: Sequence[tuple[int, int, int, int]], base: Fraction, offset_seconds: int
+) -> PacketTimes:
+    table = np.array(rows, np.int64).reshape(-1, 4)
+    seconds = table[:, 1:] * float(base) - np.array([offset_seconds, offset_seconds, 0])
+    return PacketTimes(index, table[:, 0], seconds[:, 0], seconds[:, 1], seconds[:, 2])
+
+
+def _number(stamp: str) -> int:
+    return NO_STAMP if stamp == "NOPTS" else int(stamp)

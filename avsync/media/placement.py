@@ -1,0 +1,221 @@
+"""What a decoder gives, put where its own time stamps say: frames and samples on one timeline."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from threading import Condition
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.media.timeline import Placer
+from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+
+MICROSECONDS = "1/1000000"  # time base of the stamps that are listened to
+GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there at once,
+SLIGHT_SAMPLES = SAMPLE_RATE // 250  # what is 4 ms off for long, too; less is rounding
+LONG_BLOCKS = 20  # half a second
+STILL_SECONDS = 0.12  # a frame that stands longer is a still, to be held to its end
+WAIT_SECONDS = 60.0  # for the stamp of what has come already
+CHUNK_SAMPLES = 10 * SAMPLE_RATE
+RESAMPLER_SAMPLES = 32  # that a resampler may give more than its share
+NOTED_SAMPLES = SAMPLE_RATE // 2  # of gaps and overlaps that are worth a word
+
+_FRAME = re.compile(r"showinfo.* n: *\d+ pts: *(-?\d+|NOPTS)")
+_BLOCK = re.compile(r"ashowinfo.* n:\d+ pts:(-?\d+|NOPTS) .*rate:(\d+) nb_samples:(\d+)")
+
+Samples = NDArray[np.int16]  # (N, C)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sound that was decoded at once."""
+
+    stamp_seconds: float | None
+    seconds: float  # how long it is
+
+
+class Stamps:
+    """The stamps that ffmpeg tells on its stderr, for whoever reads its stdout.
+
+    ffmpeg tells them before what they belong to, but in another pipe, which may be read later.
+    """
+
+    def __init__(self, moved_seconds: float) -> None:
+        """ffmpeg was asked to move all stamps by `moved_seconds`."""
+        self._moved_seconds = moved_seconds
+        self._stamps: deque[Block] = deque()
+        self._told = self._again = 0  # stamps that were told; that are still to be told again
+        self._more = Condition()
+
+    def begin(self) -> None:
+        """ffmpeg begins, or another one in its place, which will tell the same stamps."""
+        self._again = self._told
+
+    def hear(self, line: str) -> None:
+        """Take a line of ffmpeg's; called in the thread that reads them."""
+        if found := _BLOCK.search(line):
+            self._add(Block(self._stamp(found[1]), int(found[3]) / int(found[2])))
+        elif found := _FRAME.search(line):
+            self._add(Block(self._stamp(found[1]), 0.0))
+
+    def next(self, wait_seconds: float = WAIT_SECONDS) -> Block | None:
+        """The next stamp; None where none comes."""
+        with self._more:
+            self._more.wait_for(lambda: bool(self._stamps), wait_seconds)
+            return self._stamps.popleft() if self._stamps else None
+
+    def _stamp(self, told: str) -> float | None:
+        return None if told == "NOPTS" else int(told) / 1e6 - self._moved_seconds
+
+    def _add(self, block: Block) -> None:
+        if self._again:
+            self._again -= 1
+            return
+        self._told += 1
+        with self._more:
+            self._stamps.append(block)
+            self._more.notify()
+
+
+def nearest_frames(frames: Iterable[T], stamps: Stamps, placer: Placer) -> Iterator[T]:
+    """Frame n is the one nearest to n * 40 ms of film time.
+
+    A frame that stands for long is a still, to be held to its end. Frames whose film time goes back
+    are left out.
+    """
+    number, held, at, step = 0, None, 0.0, 1 / FRAMES_PER_SECOND
+    for frame in frames:
+        stamp = stamps.next()
+        film = placer.place(stamp.stamp_seconds if stamp else None, step)
+        if held is not None:
+            if film <= at:
+                continue
+            lasting = film - at
+            step = lasting if lasting < STILL_SECONDS else step
+            until = film if lasting >= STILL_SECONDS else at + lasting / 2
+            while number / FRAMES_PER_SECOND < until:
+                yield held
+                number += 1
+        held, at = frame, film
+    while held is not None and number / FRAMES_PER_SECOND < at + step / 2:
+        yield held
+        number += 1
+
+
+def placed_samples(
+    chunks: Iterable[Samples], stamps: Stamps, placer: Placer, warnings: list[str]
+) -> Iterator[Samples]:
+    """(N, C) samples as they were decoded -> (N, C) samples from film time 0 on.
+
+    What starts late is preceded by silence, and gaps are filled; what is stamped earlier than the
+    end of what came before is cut. A few milliseconds are the rounding of a container, unless they
+    stay: then the stamp of the first block was odd, or a clock runs away.
+    """
+    source, steady = _Source(chunks), _Steadiness()
+    written = run = 0  # samples that are given; and that come next, as they are
+    decoded = 0.0  # seconds, of all blocks
+    while source.has_more_than(run):
+        block = stamps.next(0.0 if source.is_over else WAIT_SECONDS)
+        if block is None:
+            break
+        start, decoded = round(decoded * SAMPLE_RATE), decoded + block.seconds
+        count = round(decoded * SAMPLE_RATE) - start
+        epoch = placer.epoch
+        late = round(placer.place(block.stamp_seconds, block.seconds) * SAMPLE_RATE) - written - run
+        begins = placer.epoch != epoch or not (written or run)
+        if late and (begins or steady.is_off(late)):
+            yield source.take(run)
+            written, run = written + run, 0
+            if written and abs(late) >= NOTED_SAMPLES:
+                warnings.append(_note(written, late))
+            if late > 0:
+                yield from _silence(late, source.channels)
+                written += late
+            else:
+                count -= len(source.take(min(count, -late)))
+        run += count
+        if run >= CHUNK_SAMPLES:
+            yield source.take(run)
+            written, run = written + run, 0
+    yield source.take(run)
+
+
+class _Steadiness:
+    """Tells rounding of stamps from sound that is off them for good."""
+
+    def __init__(self) -> None:
+        self._blocks = 0  # one after the other that are off, to the same side
+        self._side = 0
+
+    def is_off(self, late_samples: int) -> bool:
+        """Whether to move sound that comes so late."""
+        side = (late_samples >= SLIGHT_SAMPLES) - (late_samples <= -SLIGHT_SAMPLES)
+        self._blocks = self._blocks + 1 if side and side == self._side else abs(side)
+        self._side = side
+        if abs(late_samples) < GAP_SAMPLES and self._blocks < LONG_BLOCKS:
+            return False
+        self._blocks = 0
+        return True
+
+
+def cut(
+    pieces: Iterable[NDArray[np.int16]], skipped: int, count: int | None
+) -> Iterator[NDArray[np.int16]]:
+    """Leave out the first samples, and end after `count` more; None: all."""
+    for piece in pieces:
+        kept = piece[skipped : None if count is None else skipped + count]
+        skipped = max(0, skipped - len(piece))
+        if len(kept):
+            yield kept
+        if count is not None and not (count := count - len(kept)):
+            return
+
+
+class _Source:
+    """Samples that come in pieces, to be taken in others."""
+
+    def __init__(self, chunks: Iterable[Samples]) -> None:
+        self._chunks = iter(chunks)
+        self._held: list[Samples] = []
+        self._count = 0
+        self.channels = 1
+        self.is_over = False
+
+    def has_more_than(self, count: int) -> bool:
+        """Whether so many samples are there, and more than a resampler gives at its end."""
+        self._read(count + RESAMPLER_SAMPLES)
+        return self._count > count
+
+    def take(self, count: int) -> Samples:
+        """The next samples; fewer where there are no more."""
+        self._read(count)
+        whole = np.concatenate(self._held) if self._held else np.zeros((0, self.channels), np.int16)
+        self._held, self._count = [whole[count:]], max(0, self._count - count)
+        return whole[:count]
+
+    def _read(self, count: int) -> None:
+        while self._count < count and not self.is_over:
+            chunk = next(self._chunks, None)
+            self.is_over = chunk is None
+            if chunk is not None:
+                self.channels = chunk.shape[1]
+                self._held.append(chunk)
+                self._count += len(chunk)
+
+
+def _silence(count: int, channels: int) -> Iterator[Samples]:
+    for start in range(0, count, CHUNK_SAMPLES):
+        yield np.zeros((min(CHUNK_SAMPLES, count - start), channels), np.int16)
+
+
+def _note(written: int, late: int) -> str:
+    at, seconds = written / SAMPLE_RATE, abs(late) / SAMPLE_RATE
+    if late > 0:
+        return f"no sound from {at:.1f} s on, for {seconds:.1f} s"
+    return (
+        f"sound is stamped twice from {at - seconds:.1f} s on: {seconds:.1f} s of it were left out"
+    )

@@ -1,0 +1,183 @@
+"""The only place that starts a process: ffmpeg, and another one in its place where it fails.
+
+It is run as an argument list, never through a shell, and with stdin closed, so that it cannot eat
+the list a shell loop is reading from. Where it turns out to be too old, or crashes, the one that
+imageio-ffmpeg carries takes over, at the place where that was.
+"""
+
+import atexit
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import pairwise
+from threading import Thread
+from typing import IO, Protocol
+
+from avsync.errors import ToolMissingError
+from avsync.media import programs
+
+if sys.platform == "linux":
+    import fcntl
+
+FAULT = re.compile(r"\[(?:error|fatal|panic)\] ")  # as ffmpeg marks its lines with `level+...`
+# What goes back is written all the same where stamps are not.
+HARMLESS = re.compile(r"non monotonically increasing dts to muxer")
+HEADER = re.compile(rb"\Affmpeg version.*\n(?:  .*\n)*")  # by which it introduces itself
+PIPE_BYTES = 1 << 20  # all that Linux grants
+LISTENED_LINES = 12  # of ffmpeg's stderr that are kept
+EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
+
+
+class Listener(Protocol):
+    """Whoever wants to hear what ffmpeg says that is no fault."""
+
+    def begin(self) -> None:
+        """ffmpeg begins; where it crashed before, it says everything again."""
+
+    def hear(self, line: str) -> None:
+        """Take a line; called in a thread of its own."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A run of ffmpeg, and what comes of it."""
+
+    arguments: Sequence[str]
+    listener: Listener | None = None
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LISTENED_LINES))  # of its stderr
+    status: int = 0  # with which it ended
+    given: int = 0  # pieces of its output that were passed on
+
+    @property
+    def url(self) -> str:
+        """The file that is read."""
+        return _input_in(self.arguments)
+
+
+def lines(work: Work) -> Iterator[bytes]:
+    """Yield what ffmpeg writes, line by line."""
+    yield from pieces(work, lambda pipe: pipe.readline(), lambda line: line.endswith(b"\n"))
+
+
+def pieces(
+    work: Work, take: Callable[[IO[bytes]], bytes], is_whole: Callable[[bytes], bool]
+) -> Iterator[bytes]:
+    """Yield what ffmpeg writes; where it crashes, another one takes over at that place."""
+    while True:
+        program = programs.ffmpeg_for(work.url)
+        rest = b""
+        with _started(program, work) as process:
+            assert process.stdout
+            for place, piece in enumerate(iter(partial(take, process.stdout), b"")):
+                if not is_whole(piece):
+                    rest = piece  # what a crash left half-done is not passed on
+                elif place >= work.given:
+                    work.given += 1
+                    yield piece
+            work.status = process.wait()
+        if not _is_replaced(program, b"", work.url, work.status):
+            break
+        work.tail.clear()
+    if rest:
+        work.given += 1
+        yield rest
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run ffmpeg to its end, for what it says.
+
+    Raises MediaError where it crashes, ToolMissingError where it is too old.
+    """
+    url = _input_in(arguments)
+    while True:
+        program = programs.ffmpeg_for(url)
+        done = _done([program, "-nostdin", *arguments])
+        if not _is_replaced(program, done.stderr, url, done.returncode):
+            done.stderr = HEADER.sub(b"", done.stderr)
+            return done
+
+
+@contextmanager
+def _started(program: str, work: Work) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose words are collected; it ends with the block."""
+    argv, pipe = [program, *work.arguments], subprocess.PIPE
+    with _can_start(program):
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    assert process.stdout and process.stderr
+    _widen(process.stdout)
+    ear = Thread(target=_collect, args=(process.stderr, work.tail, work.listener), daemon=True)
+    ear.start()
+
+    def end() -> None:
+        process.kill()
+        process.wait()
+        ear.join()
+
+    # A program may end while frames are still being read: a thread that was caught in the middle
+    # of a line would bring Python down.
+    atexit.register(end)
+    try:
+        yield process
+    finally:
+        atexit.unregister(end)
+        end()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a frame fit into a pipe: of Linux's usual 64 KB it takes ten turns to read one."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # somebody has too many of them
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _collect(stderr: IO[bytes], tail: deque[str], listener: Listener | None) -> None:
+    """Keep the last faults that are told; who listens gets all other lines."""
+    if listener:
+        listener.begin()
+    for line in stderr:
+        text = line.decode(errors="replace").strip()
+        if listener and not FAULT.search(text):
+            listener.hear(text)
+        elif text and not HARMLESS.search(text):
+            tail.append(FAULT.sub("", text))
+
+
+def _input_in(arguments: Sequence[str]) -> str:
+    return next((after for name, after in pairwise(arguments) if name == "-i"), "")
+
+
+def _is_replaced(program: str, said: bytes, url: str, status: int) -> bool:
+    """Whether another ffmpeg has to do it again. Raises an AvsyncError where there is none."""
+    found = HEADER.match(said)
+    if found and programs.replace_old(program, found[0].decode(errors="replace")):
+        return True
+    if 0 <= status < EXCEPTION:
+        return False
+    return programs.replace_crashed(program, header_of(program), url, status)
+
+
+@cache
+def header_of(program: str) -> str:
+    """What an ffmpeg says of itself."""
+    return _done([program, "-version"]).stdout.decode(errors="replace")
+
+
+def _done(argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    with _can_start(argv[0]):
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@contextmanager
+def _can_start(program: str) -> Iterator[None]:
+    """Raises ToolMissingError where the system cannot start it."""
+    try:
+        yield
+    except OSError as error:
+        raise ToolMissingError(f"{program}: cannot be run: {error.strerror}") from error

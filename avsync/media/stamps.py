@@ -1,0 +1,93 @@
+"""All time stamps of a file, stream by stream, as its packets have them: nothing is decoded."""
+
+import os
+import re
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.media import ffmpeg
+
+# ffmpeg takes an input whose shift is exactly its start for one to be counted from the first of the
+# streams in use (MPEG). A microsecond beside that, less than any tick there, it does not.
+BESIDE_SECONDS = 1e-6
+BACK_SECONDS = 0.2  # that stamps go back by, in a file that was joined from others
+AHEAD_SECONDS = 10.0  # from which on ffmpeg closes a gap where it copies MPEG
+NO_STAMP = -(1 << 63)
+TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The packets of a stream, in the order of the file, without empty ones that fill gaps."""
+
+    tick_seconds: float  # of which all times are multiples
+    decoded: NDArray[np.float64]  # seconds; NaN where the container does not say
+    shown: NDArray[np.float64]  # seconds; NaN likewise
+    sizes: NDArray[np.int64]  # bytes
+
+    @property
+    def step_seconds(self) -> float:
+        """From one packet to the next, usually."""
+        steps = np.diff(self.decoded)
+        steps = steps[steps > 0]
+        return float(np.median(steps)) if len(steps) else 0.0
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether stamps go back.
+
+        ffmpeg then gives all packets the last stamp, until they have caught up with it.
+        """
+        still = np.diff(self.decoded) == 0
+        ends = np.flatnonzero(np.diff(np.concatenate(([False], still, [False]))))
+        longest = max(np.diff(ends)[::2], default=0)
+        return bool(longest * self.step_seconds > BACK_SECONDS)
+
+    @property
+    def leaps(self) -> bool:
+        """Whether there is a place where stamps go back, or far ahead."""
+        return self.is_broken or bool((np.diff(self.decoded) > AHEAD_SECONDS).any())
+
+
+def list_stamps(
+    path: str | os.PathLike[str], indices: Sequence[int], *, mended: bool = False
+) -> dict[int, Stamps]:
+    """Stamps of some streams of a file, by their indices, without those that have no packets.
+
+    `mended`: as ffmpeg copies them, which in MPEG closes the places where stamps leap. Raises
+    MediaError where ffmpeg crashes.
+    """
+    if not indices:  # ffmpeg would choose some
+        return {}
+    kept = () if mended else ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")
+    source = ("-loglevel", "error", *kept, "-i", ffmpeg.input_url(path))
+    maps = [part for index in indices for part in ("-map", f"0:{index}")]
+    form = ("-c", "copy", "-copy_unknown", "-avoid_negative_ts", "disabled", "-f", "framecrc")
+    ticks: dict[int, float] = {}
+    packets: dict[int, array[int]] = {}
+    for line in ffmpeg.read_lines("-nostdin", *source, *maps, *form, "pipe:"):
+        if base := TIME_BASE.match(line):
+            ticks[int(base[1])] = int(base[2]) / int(base[3])
+        elif line[:1] != b"#":
+            place, decoded, shown, _, size, _ = line.split(b",", 5)
+            if int(size):
+                known = packets.setdefault(int(place), array("q"))
+                known.extend((int(decoded), int(shown), int(size)))
+    return {
+        indices[place]: _stamps(ticks[place], np.reshape(known, (-1, 3)))
+        for place, known in packets.items()
+    }
+
+
+def _stamps(tick_seconds: float, packets: NDArray[np.int64]) -> Stamps:
+    decoded, shown, sizes = packets.T
+    return Stamps(
+        tick_seconds,
+        np.where(decoded == NO_STAMP, np.nan, decoded * tick_seconds),
+        np.where(shown == NO_STAMP, np.nan, shown * tick_seconds),
+        sizes,
+    )

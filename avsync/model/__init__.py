@@ -1,0 +1,1 @@
+"""Crops and MFCC become embeddings."""

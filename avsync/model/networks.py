@@ -1,0 +1,235 @@
+"""The two streams: five frames of a face, and 0.2 s of sound, become points of one space.
+
+`default` is avsync's own small network, `perfect-match` the one of Chung, Chung and Kang
+(ICASSP 2019), tensor for tensor the public SyncNet checkpoint. Both answer the same two verbs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry
+from avsync.speech import COEFFICIENTS
+from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
+
+Architecture = Literal["default", "perfect-match"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """All that is needed to build a network and to feed it."""
+
+    architecture: Architecture
+    geometry: CropGeometry
+    embedding_size: int = 256
+    width: int = 32  # of the default network: channels of its first layer; the others follow
+
+
+DEFAULT_CONFIG = ModelConfig("default", CropGeometry(side=0.72, dy=0.27, pixels=88, colour=False))
+# For experiments: learns as the default does, in a seventh of the time, and less well.
+SMALL_CONFIG = replace(
+    DEFAULT_CONFIG, geometry=replace(DEFAULT_CONFIG.geometry, pixels=44), width=16
+)
+PERFECT_MATCH_CONFIG = ModelConfig("perfect-match", SYNCNET_GEOMETRY, embedding_size=1024)
+CONFIGS = {
+    "default": DEFAULT_CONFIG,
+    "small": SMALL_CONFIG,
+    "perfect-match": PERFECT_MATCH_CONFIG,
+}
+
+
+class Streams(Protocol):
+    """What the rest of avsync asks of a network."""
+
+    config: ModelConfig
+
+    def embed_video(self, frames: Tensor) -> Tensor:
+        """(T, pixels, pixels[, 3]) uint8 crops -> (T - 4, D): one window starts at each frame."""
+        ...
+
+    def embed_audio(self, mfcc: Tensor) -> Tensor:
+        """(S, 13) float MFCC -> (S - 19, D): one window starts at each 10 ms."""
+        ...
+
+    def embed_videos(self, frames: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Several clips of `lengths` frames, one after the other -> their windows' (N, D)."""
+        ...
+
+    def embed_sounds(self, mfcc: Tensor) -> Tensor:
+        """(B, S, 13) -> (B, S - 19, D)."""
+        ...
+
+
+def build(config: ModelConfig) -> "AnyStreams":
+    """An untrained network."""
+    if config.architecture == "default":
+        return DefaultStreams(config)
+    return PerfectMatchStreams(config)
+
+
+class DefaultStreams(nn.Module):
+    """Small streams on grey crops of the mouth, 88 x 88 by default; unit-length embeddings."""
+
+    mfcc_mean: Tensor
+    mfcc_deviation: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        size, width = config.embedding_size, config.width
+        self.video = nn.Sequential(
+            *_conv2d(WINDOW_FRAMES, width, 5, stride=2),  # 88 -> 44
+            *_conv2d(width, 2 * width, 3, stride=2),  # -> 22
+            *_conv2d(2 * width, 4 * width, 3, stride=2),  # -> 11
+            _Residual(4 * width),
+            *_conv2d(4 * width, 8 * width, 3, stride=2),  # -> 6
+            _Residual(8 * width),
+            *_conv2d(8 * width, 16 * width, -(-config.geometry.pixels // 16), padding=0),  # -> 1
+            nn.Flatten(),
+            nn.Linear(16 * width, size),
+        )
+        # No padding in time: 20 steps give one embedding, and one dense pass one every 10 ms.
+        self.audio = nn.Sequential(
+            *_conv1d(COEFFICIENTS, 256, 5),  # 20 -> 16
+            *_conv1d(256, 256, 5),  # -> 12
+            *_conv1d(256, 256, 5),  # -> 8
+            *_conv1d(256, 256, 5),  # -> 4
+            *_conv1d(256, 512, 4),  # -> 1
+            nn.Conv1d(512, size, 1),
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # much faster
+        self.register_buffer("mfcc_mean", torch.zeros(COEFFICIENTS))
+        self.register_buffer("mfcc_deviation", torch.ones(COEFFICIENTS))
+
+    def embed_video(self, frames: Tensor) -> Tensor:
+        return self.embed_videos(frames, [len(frames)])
+
+    def embed_videos(self, frames: Tensor, lengths: Sequence[int]) -> Tensor:
+        whitened = _whiten(frames)
+        clips = torch.split(whitened, list(lengths))
+        windows = torch.cat([clip.unfold(0, WINDOW_FRAMES, 1) for clip in clips])  # (N, P, P, 5)
+        batch = windows.permute(0, 3, 1, 2)  # (N, 5, P, P), channels last in memory
+        return F.normalize(self.video(batch).float(), dim=-1)
+
+    def embed_audio(self, mfcc: Tensor) -> Tensor:
+        return self.embed_sounds(mfcc[None])[0]
+
+    def embed_sounds(self, mfcc: Tensor) -> Tensor:
+        scaled = (mfcc - self.mfcc_mean) / self.mfcc_deviation
+        # Half precision does not pay for so small convolutions: on a CPU it takes twice as long.
+        with torch.autocast(mfcc.device.type, enabled=False):
+            embeddings = self.audio(scaled.transpose(1, 2)).transpose(1, 2)
+        return F.normalize(embeddings, dim=-1)
+
+
+class PerfectMatchStreams(nn.Module):
+    """VGG-M streams of the paper; module names are those of `syncnet_v2.model`.
+
+    Frames are BGR 0..255 without normalisation, MFCC as they come (field practice of SyncNet).
+    """
+
+    def __init__(self, config: ModelConfig = PERFECT_MATCH_CONFIG) -> None:
+        super().__init__()
+        self.config = config
+        self.netcnnaud = nn.Sequential(  # (N, 1, 13, 20)
+            *_vgg(nn.Conv2d(1, 64, 3, padding=1)),
+            nn.MaxPool2d(1, stride=1),
+            *_vgg(nn.Conv2d(64, 192, 3, padding=1)),
+            nn.MaxPool2d(3, stride=(1, 2)),  # (11, 9)
+            *_vgg(nn.Conv2d(192, 384, 3, padding=1)),
+            *_vgg(nn.Conv2d(384, 256, 3, padding=1)),
+            *_vgg(nn.Conv2d(256, 256, 3, padding=1)),
+            nn.MaxPool2d(3, stride=2),  # (5, 4)
+            *_vgg(nn.Conv2d(256, 512, (5, 4))),
+        )
+        self.netcnnlip = nn.Sequential(  # (1, 3, T, 224, 224)
+            *_vgg(nn.Conv3d(3, 96, (5, 7, 7), stride=(1, 2, 2))),  # (T - 4, 109, 109)
+            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),  # 54
+            *_vgg(nn.Conv3d(96, 256, (1, 5, 5), stride=(1, 2, 2), padding=(0, 1, 1))),  # 26
+            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),  # 13
+            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
+            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
+            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
+            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),  # 6
+            *_vgg(nn.Conv3d(256, 512, (1, 6, 6))),
+        )
+        self.netfcaud = _head(config.embedding_size)
+        self.netfclip = _head(config.embedding_size)
+
+    def embed_video(self, frames: Tensor) -> Tensor:
+        return self.embed_videos(frames, [len(frames)])
+
+    def embed_videos(self, frames: Tensor, lengths: Sequence[int]) -> Tensor:
+        clip = frames.float().permute(3, 0, 1, 2)[None]  # (1, 3, T, 224, 224)
+        windows = self.netcnnlip[0](clip)  # (1, 96, T - 4, 109, 109), also across clips
+        if len(lengths) > 1:
+            windows = windows[:, :, _inside_clips(lengths)]
+        features = self.netcnnlip[1:](windows)[0, :, :, 0, 0]  # (512, N)
+        embeddings: Tensor = self.netfclip(features.T)
+        return embeddings
+
+    def embed_audio(self, mfcc: Tensor) -> Tensor:
+        return self.embed_sounds(mfcc[None])[0]
+
+    def embed_sounds(self, mfcc: Tensor) -> Tensor:
+        windows = mfcc.float().unfold(1, WINDOW_STEPS, 1)  # (B, S - 19, 13, 20)
+        features = self.netcnnaud(windows.flatten(0, 1)[:, None]).flatten(1)
+        embeddings: Tensor = self.netfcaud(features)
+        return embeddings.view(len(mfcc), -1, self.config.embedding_size)
+
+
+AnyStreams = DefaultStreams | PerfectMatchStreams
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.branch = nn.Sequential(*_conv2d(channels, channels, 3), conv, nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.branch(x))
+
+
+def _inside_clips(lengths: Sequence[int]) -> list[int]:
+    """Of all windows of clips put one after the other, those that do not span two."""
+    starts = [sum(lengths[:k]) for k in range(len(lengths))]
+    return [
+        start + k
+        for start, length in zip(starts, lengths, strict=True)
+        for k in range(length - WINDOW_FRAMES + 1)
+    ]
+
+
+def _whiten(frames: Tensor) -> Tensor:
+    """(T, H, W) of any scale -> zero mean and unit deviation: light and contrast do not matter."""
+    deviation, mean = torch.std_mean(frames.float(), dim=(1, 2), keepdim=True)
+    return (frames - mean) / (deviation + 1.0)
+
+
+def _conv2d(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int | None = None
+) -> tuple[nn.Module, ...]:
+    pad = kernel // 2 if padding is None else padding
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False)
+    return conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+
+
+def _conv1d(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, ...]:
+    conv = nn.Conv1d(inputs, outputs, kernel, bias=False)
+    return conv, nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)
+
+
+def _vgg(conv: nn.Conv2d | nn.Conv3d) -> tuple[nn.Module, ...]:
+    norm = nn.BatchNorm2d if isinstance(conv, nn.Conv2d) else nn.BatchNorm3d
+    return conv, norm(conv.out_channels), nn.ReLU(inplace=True)
+
+
+def _head(size: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Linear(512, size)
+    )

@@ -1,0 +1,1 @@
+"""The chain from a file to its report."""

@@ -1,0 +1,112 @@
+"""Stages 1 to 4 on a part of a file: pictures and sound become embeddings."""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.faces.crops import CropGeometry, box_of_cropped
+from avsync.faces.detectors import FaceFinder
+from avsync.faces.resolution import side_needed
+from avsync.faces.tracking import cropped_faces, follow_faces
+from avsync.media.decode import MAX_SIDE, WHOLE, Span, decoded_size, read_frames, read_samples
+from avsync.media.frames import Frame
+from avsync.media.probe import MediaInfo
+from avsync.model.embed import Loading, embed_sound, embed_tracks
+from avsync.speech import is_sounding, mfcc
+from avsync.system.progress import Progress
+from avsync.timebase import FRAMES_PER_SECOND
+from avsync.tracks import FaceTrack, Seen
+
+GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """Looks at a file, once or several times; made by `Onlooker.of`."""
+
+    info: MediaInfo
+    finder: FaceFinder | None  # None: the picture is a face crop already
+    geometry: CropGeometry
+    network: Loading
+    threads: int  # that embed
+    progress: Progress
+    total_seconds: float | None  # that will be looked at, as far as is known
+    side: int  # pixels: how large pictures are decoded
+    frames: int = 0  # looked at so far
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        info: MediaInfo,
+        finder: FaceFinder | None,
+        geometry: CropGeometry,
+        network: Loading,
+        threads: int,
+        progress: Progress,
+    ) -> "Onlooker":
+        """Takes a few stills to see how large pictures must be. Raises MediaError."""
+        side = side_needed(info, finder, geometry) if finder else MAX_SIDE
+        total, notes = info.duration_seconds, list(info.timeline.notes)
+        return cls(info, finder, geometry, network, threads, progress, total, side, warnings=notes)
+
+    def look(self, span: Span = WHOLE, reach_seconds: float = 0.0) -> Seen:
+        """Embed every face track in a span, and the sound up to `reach_seconds` around it.
+
+        Raises MediaError where nothing can be decoded.
+        """
+        reach = GRID_FRAMES * math.ceil(reach_seconds * FRAMES_PER_SECOND / GRID_FRAMES)
+        lead = min(reach, span.first_frame)  # frames of sound before the first picture
+        heard = span
+        if span.frame_count is not None:
+            heard = Span(span.first_frame - lead, lead + span.frame_count + reach)
+        before = self.frames
+        words: list[str] = []
+        with ThreadPoolExecutor(1, "hear") as pool:  # while pictures are looked at
+            hearing = pool.submit(self._hear, heard, words)
+            tracks = [self._track(track, lead) for track in self._tracks(span)]
+            audio, sounding = hearing.result()
+        self._note(words)
+        count = self.frames - before
+        return Seen(tracks, audio, sounding, count, span.first_frame - lead)
+
+    def _hear(self, span: Span, words: list[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Embedded sound, and whether something is heard."""
+        steps = mfcc(read_samples(self.info, words, span))
+        return embed_sound(steps, self.network()), is_sounding(steps)
+
+    def _tracks(self, span: Span) -> list[FaceTrack]:
+        words: list[str] = []
+        colour = self.geometry.colour
+        frames = self._counted(read_frames(self.info, words, self.side, span, colour))
+        if self.finder:
+            faces = follow_faces(frames, self.finder)
+        else:
+            video, _ = self.info.require_both()
+            width, height = decoded_size(video, self.side)
+            faces = cropped_faces(frames, box_of_cropped(height, width))
+        tracks = embed_tracks(faces, self.geometry, self.network, self.threads)
+        self._note(words)
+        return tracks
+
+    def _track(self, track: FaceTrack, lead: int) -> FaceTrack:
+        """With boxes in the source's pixels, and times since the sound began."""
+        video, _ = self.info.require_both()
+        scale = video.width / decoded_size(video, self.side)[0]
+        return FaceTrack(track.first_frame + lead, track.boxes * scale, track.video)
+
+    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Passes frames through, and tells how far the film has run."""
+        for frame in frames:
+            self.frames += 1
+            if self.frames % FRAMES_PER_SECOND == 0:
+                self.progress("looking", self.frames / FRAMES_PER_SECOND, self.total_seconds)
+            yield frame
+
+    def _note(self, words: list[str]) -> None:
+        self.warnings += [word for word in words if word not in self.warnings]

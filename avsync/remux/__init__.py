@@ -1,0 +1,1 @@
+"""The cure: a file is written anew with its sound moved, and proved."""

@@ -1,0 +1,1 @@
+"""Embeddings become an offset, with how sure it is: numpy alone."""

@@ -1,0 +1,118 @@
+"""Stage 6b: why there is no answer, each with what is missing or what to try."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from avsync.sync.hypotheses import Finding, Question
+from avsync.sync.offset import Offset
+from avsync.sync.steps import find_parts
+from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
+from avsync.tracks import Seen, seen_at_once
+
+if TYPE_CHECKING:
+    from avsync.media.probe import MediaInfo
+
+MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
+MIN_SPEECH_SECONDS = 0.5
+SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
+MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
+MIN_CONFIDENCE = 0.9  # of an answer; a wrong one is worse than none
+WIDE_SECONDS = 30.0  # a search that finds as much and takes little longer: docs/hard-cases.md
+PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
+
+
+def reasons(
+    looks: Sequence[Seen],
+    found: Finding | None,
+    alone: Mapping[int, Finding],
+    speech_seconds: float,
+    question: Question,
+) -> tuple[str, ...]:
+    """Why there is no answer, each with what is missing or what to try; empty: there is one.
+
+    `alone` is what each of several faces tells by itself.
+    """
+    tracks = [track for seen in looks for track in seen.tracks]
+    if not sum(seen.frame_count for seen in looks):
+        return ("no picture could be decoded",)
+    if not tracks:
+        return ("no face found: try --faces yunet or sfd, or --cropped for face crops",)
+    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
+    if face < MIN_FACE_PIXELS:
+        return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
+    windows = float(found.talk.stretches.windows.sum()) if found else 0.0
+    if found is None or windows < MIN_WINDOWS:
+        shown = windows / FRAMES_PER_SECOND
+        return (f"too short: a face with sound is seen for {shown:.1f} s only",)
+    if not any(seen.sounding.any() for seen in looks):
+        return ("the sound is silent",)
+    if speech_seconds < MIN_SPEECH_SECONDS:
+        return (f"sound is heard for {speech_seconds:.1f} s only while a face is seen",)
+    if any(part.offset.at_edge for part in found.parts):
+        wider = 5 * question.max_offset_seconds
+        return (f"best match at the edge of the search range: try --max-offset {wider:g}",)
+    if found.confidence < MIN_CONFIDENCE:
+        return (_doubt(found, speech_seconds, question),)
+    if len(found.segments) > 1 or found.segments[0].drift_ms_per_minute:
+        return ()
+    return tuple(_contradictions(seen_at_once(looks), alone))[:1]
+
+
+def other_tracks(info: "MediaInfo") -> tuple[str, ...]:
+    """What else of a file might have been looked at and listened to."""
+    return tuple(
+        f"this was {kind} track {chosen} of {count}: try --{kind}-track {chosen % count + 1}"
+        for kind, chosen, count in (
+            ("audio", info.audio_track, info.audio_tracks),
+            ("video", info.video_track, info.video_tracks),
+        )
+        if chosen and count > 1
+    )
+
+
+def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:
+    """Why the best offset is not believed."""
+    doubt = f"no offset stands out (confidence {100 * found.confidence:.0f} %)"
+    if speech_seconds < SHORT_SPEECH_SECONDS:
+        return f"{doubt}: speech was heard for {speech_seconds:.1f} s only while a face is seen"
+    if parts := find_parts(found.talk, _is_plausible):
+        table = found.talk.stretches
+        said = (
+            f"{offset_in_words(part.offset.offset_ms)} from "
+            f"{table.start_seconds(part.rows.start):.0f} s on"
+            for part in parts
+        )
+        return f"{doubt}: the stretches disagree ({', '.join(said)})"
+    farther = ""
+    if question.max_offset_seconds < WIDE_SECONDS:
+        farther = f"farther out (try --max-offset {WIDE_SECONDS:g}), "
+    return (
+        f"{doubt}: within {question.max_offset_seconds:g} s lips and sound fit nowhere; is it "
+        f"{farther}not the speaker's own voice, or the mouth out of view?"
+    )
+
+
+def _is_plausible(offset: Offset) -> bool:
+    return offset.evidence.agreement > PLAUSIBLE_AGREEMENT
+
+
+def _contradictions(
+    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Finding]
+) -> Iterator[str]:
+    """Faces that are seen at once and, each by itself, would be answered with different offsets.
+
+    Where several people are heard at once, each moved by another amount, no single offset is right.
+    """
+    believed = {
+        number: found.parts[0].offset.offset_ms
+        for number, found in alone.items()
+        if found.confidence >= MIN_CONFIDENCE
+    }
+    for a, b in pairs:
+        if a in believed and b in believed and abs(believed[a] - believed[b]) > FRAME_MS:
+            yield (
+                "two faces contradict each other: by one "
+                f"{offset_in_words(believed[a])}, by the other {offset_in_words(believed[b])}"
+            )

@@ -1,0 +1,119 @@
+"""Stage 5c: where the offset steps, because an edit moved the sound (numpy only).
+
+Steps are found by the path through stretches and offsets that gains most, where each jump has a
+price; every part between them must then stand on evidence of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.sync.active_speaker import Talk
+from avsync.sync.offset import Offset, Stretches, find_offset
+from avsync.timebase import FRAMES_PER_SECOND
+
+JUMP_PRICE = 16.0  # what a step must gain, in units of the noise of one stretch
+MIN_PART_SECONDS = 4.0  # of compared picture; less cannot stand on its own
+MIN_STEP_MS = 60.0  # neighbouring parts that differ by less are one
+MIN_GAIN = 4.0  # standard errors by which a part must fit its own offset better than the next
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Stretches with one offset of their own."""
+
+    rows: slice  # of the table
+    offset: Offset
+
+
+def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
+    """The parts of a file between the steps of its offset; none: no step.
+
+    Parts that are not sure on their own do not count; their time goes to their neighbours.
+    """
+    table = talk.stretches
+    runs = [_part(table, rows) for rows in _path(_gains(talk))]
+    parts = [p for p in runs if p and _seconds(table, p.rows) >= MIN_PART_SECONDS]
+    parts = [p for p in parts if not p.offset.at_edge and is_sure(p.offset)]
+    distinct: list[Part] = []
+    for part in parts:
+        if distinct and abs(part.offset.offset_ms - distinct[-1].offset.offset_ms) < MIN_STEP_MS:
+            joined = _part(table, slice(distinct.pop().rows.start, part.rows.stop))
+            assert joined
+            part = joined
+        distinct.append(part)
+    if len(distinct) < 2:
+        return []
+    parts = _divided(talk, distinct)
+    gains = _gains(talk)
+    proven = all(_prefers(gains, a, b) and _prefers(gains, b, a) for a, b in pairwise(parts))
+    return parts if proven else []
+
+
+def gain_of(talk: Talk, parts: Sequence[Part]) -> float:
+    """What parts gain over no offset at all, less the price of the steps between them."""
+    gains = _gains(talk)
+    total = sum(float(gains[part.rows, part.offset.best].sum()) for part in parts)
+    return total - JUMP_PRICE * (len(parts) - 1)
+
+
+def _part(table: Stretches, rows: slice) -> Part | None:
+    offset = find_offset(table.part(rows))
+    return None if offset is None else Part(rows, offset)
+
+
+def _seconds(table: Stretches, rows: slice) -> float:
+    return float(table.windows[rows].sum()) / FRAMES_PER_SECOND
+
+
+def _gains(talk: Talk) -> NDArray[np.float32]:
+    """(K, shifts) by how much each offset fits each stretch, in units of the noise."""
+    table = talk.stretches
+    gains = talk.level * table.counts - table.sums
+    judged = table.counts > 0
+    noise = 1.4826 * float(np.median(np.abs(gains[judged]))) if judged.any() else 1.0
+    return np.asarray(gains / (noise + 1e-9), np.float32)
+
+
+def _path(gains: NDArray[np.float32]) -> list[slice]:
+    """Runs of one shift on the path that gains most; each jump costs its price (Viterbi)."""
+    total = np.zeros(gains.shape[1], np.float32)
+    came_from = np.zeros(gains.shape, np.int32)
+    stay = np.arange(gains.shape[1])
+    for row, gain in enumerate(gains):
+        leader = int(np.argmax(total))
+        jumps = total[leader] - JUMP_PRICE > total
+        came_from[row] = np.where(jumps, leader, stay)
+        total = np.where(jumps, total[leader] - JUMP_PRICE, total) + gain
+    shift = int(np.argmax(total))
+    borders = [len(gains)]
+    for row in range(len(gains) - 1, 0, -1):
+        if came_from[row, shift] != shift:
+            borders.append(row)
+            shift = int(came_from[row, shift])
+    borders = [0, *reversed(borders)]
+    return [slice(first, last) for first, last in pairwise(borders)]
+
+
+def _divided(talk: Talk, parts: Sequence[Part]) -> list[Part]:
+    """The parts again, with borders where one offset fits until then and the next from then on."""
+    gains = _gains(talk)
+    borders = [0]
+    for before, after in pairwise(parts):
+        rows = slice(before.rows.start, after.rows.stop)
+        better = gains[rows, before.offset.best] - gains[rows, after.offset.best]
+        borders.append(rows.start + int(np.argmax(np.cumsum(better))) + 1)
+    borders.append(len(gains))
+    found = [_part(talk.stretches, slice(*border)) for border in pairwise(borders)]
+    return [part for part in found if part]
+
+
+def _prefers(gains: NDArray[np.float32], own: Part, other: Part) -> bool:
+    """Whether a part fits its own offset clearly better than its neighbour's."""
+    gained = gains[own.rows, own.offset.best] - gains[own.rows, other.offset.best]
+    if len(gained) < 3:
+        return False
+    return bool(gained.mean() >= MIN_GAIN * gained.std(ddof=1) / np.sqrt(len(gained)))

@@ -1,0 +1,1 @@
+"""Network, disk, cores: what the machine is asked for, one place each."""

@@ -1,0 +1,79 @@
+"""What is seen and heard, embedded: face tracks, and the sound beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.timebase import FRAMES_PER_SECOND, WINDOW_STEPS
+
+TOGETHER_SECONDS = 2.0  # that faces must be seen at once to be compared with each other
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Rows of an array in another order, copied only where asked for: an hour's are 180 MB."""
+
+    rows: "Sounds"
+    order: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, part: Any) -> NDArray[Any]:
+        return self.rows[self.order[part]]
+
+
+Sounds = NDArray[Any] | Picked  # (S, D): one window starts at each 10 ms
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTrack:
+    """One embedded face."""
+
+    first_frame: int  # since the look at the file began
+    boxes: NDArray[np.float32]  # (T, 4) centre x, y, width, height, in pixels
+    video: NDArray[Any]  # (max(0, T - 4), D): one window starts at each frame
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the streams made of a look at a file: all of it, or a part."""
+
+    tracks: Sequence[FaceTrack]
+    audio: Sounds  # since the look began
+    sounding: NDArray[np.bool_]  # by 10-ms step: whether something is heard
+    frame_count: int  # at 25 fps
+    first_frame: int = 0  # of the look on the file's timeline, a multiple of 0.4 s
+
+
+def seen_at_once(looks: Sequence[Seen]) -> list[tuple[int, int]]:
+    """Pairs of faces, by their numbers in all looks, that are seen together for some time."""
+    numbered = list(enumerate((seen, track) for seen in looks for track in seen.tracks))
+    return [
+        (a, b)
+        for (a, (seen, one)), (b, (also, other)) in combinations(numbered, 2)
+        if seen is also and _frames_shared(one, other) >= TOGETHER_SECONDS * FRAMES_PER_SECOND
+    ]
+
+
+def _frames_shared(a: FaceTrack, b: FaceTrack) -> int:
+    last = min(track.first_frame + len(track.boxes) for track in (a, b))
+    return last - max(a.first_frame, b.first_frame)
+
+
+def stretched(seen: Seen, stretch: float) -> Seen:
+    """What would be seen and heard if the sound were `stretch` times as long."""
+    if stretch == 1.0:
+        return seen
+    half = WINDOW_STEPS / 2  # an embedding stands for the middle of its window
+    count = round(len(seen.audio) * stretch)
+    source = np.rint((np.arange(count) + half) / stretch - half).astype(int)
+    source = np.clip(source, 0, max(0, len(seen.audio) - 1))
+    audio = Picked(seen.audio, source)
+    steps = np.rint(np.arange(round(len(seen.sounding) * stretch)) / stretch).astype(int)
+    steps = np.clip(steps, 0, max(0, len(seen.sounding) - 1))
+    return replace(seen, audio=audio, sounding=seen.sounding[steps])
