@@ -37,7 +37,7 @@ class DownloadError(AvsyncError):
     """A download failed or brought something else than was expected."""
 
 
-class FacesError(AvsyncError):
+class FaceDetectorError(AvsyncError):
     """A face finder cannot be used."""
 
 

@@ -42,7 +42,7 @@ def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
     return np.concatenate(vectors)
 
 
-def is_sounding(mfcc: NDArray[np.float32]) -> NDArray[np.bool_]:
+def is_audible(mfcc: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(S, 13) MFCC -> (S,): whether something is heard, by the log energy in coefficient 0.
 
     Heard is what lies less than 26 dB below the loud parts of the file and above the noise of a

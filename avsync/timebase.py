@@ -17,13 +17,13 @@ def exact_div(numerator: int, denominator: int) -> int:
 FRAMES_PER_SECOND = 25
 SAMPLE_RATE = 16_000  # Hz
 HOP_SAMPLES = 160  # between two MFCC vectors
-STEPS_PER_SECOND = exact_div(SAMPLE_RATE, HOP_SAMPLES)  # 100 MFCC vectors a second
-STEP_MS = exact_div(1000, STEPS_PER_SECOND)  # 10 ms: the grid of the search
+HOPS_PER_SECOND = exact_div(SAMPLE_RATE, HOP_SAMPLES)  # 100 MFCC vectors a second
+HOP_MS = exact_div(1000, HOPS_PER_SECOND)  # 10 ms: the grid of the search
 FRAME_MS = exact_div(1000, FRAMES_PER_SECOND)  # 40 ms
-STEPS_PER_FRAME = exact_div(STEPS_PER_SECOND, FRAMES_PER_SECOND)  # 4
+HOPS_PER_FRAME = exact_div(HOPS_PER_SECOND, FRAMES_PER_SECOND)  # 4
 
 WINDOW_FRAMES = 5  # what one video embedding sees: 0.2 s
-WINDOW_STEPS = WINDOW_FRAMES * STEPS_PER_FRAME  # 20 MFCC vectors: what one audio embedding hears
+WINDOW_HOPS = WINDOW_FRAMES * HOPS_PER_FRAME  # 20 MFCC vectors: what one audio embedding hears
 
 
 def offset_ms_of_shift(shift_steps: float) -> float:
@@ -32,7 +32,7 @@ def offset_ms_of_shift(shift_steps: float) -> float:
     `shift_steps` is how many 10-ms steps after the picture its matching sound lies:
     sound that comes later than its picture is late, so its offset is negative.
     """
-    return -shift_steps * STEP_MS
+    return -shift_steps * HOP_MS
 
 
 def drift_ms_per_minute(stretch: float) -> float:

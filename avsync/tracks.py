@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.timebase import FRAMES_PER_SECOND, WINDOW_STEPS
+from avsync.timebase import FRAMES_PER_SECOND, WINDOW_HOPS
 
 TOGETHER_SECONDS = 2.0  # that faces must be seen at once to be compared with each other
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class IndexedRows:
     """Rows of an array in another order, copied only where asked for: an hour's are 180 MB."""
 
     rows: "Sounds"
@@ -27,7 +27,7 @@ class Picked:
         return self.rows[self.order[part]]
 
 
-Sounds = NDArray[Any] | Picked  # (S, D): one window starts at each 10 ms
+Sounds = NDArray[Any] | IndexedRows  # (S, D): one window starts at each 10 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FaceTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EmbeddedClip:
     """What the streams made of a look at a file: all of it, or a part."""
 
     tracks: Sequence[FaceTrack]
@@ -50,7 +50,7 @@ class Seen:
     first_frame: int = 0  # of the look on the file's timeline, a multiple of 0.4 s
 
 
-def seen_at_once(looks: Sequence[Seen]) -> list[tuple[int, int]]:
+def seen_at_once(looks: Sequence[EmbeddedClip]) -> list[tuple[int, int]]:
     """Pairs of faces, by their numbers in all looks, that are seen together for some time."""
     numbered = list(enumerate((seen, track) for seen in looks for track in seen.tracks))
     return [
@@ -65,15 +65,15 @@ def _frames_shared(a: FaceTrack, b: FaceTrack) -> int:
     return last - max(a.first_frame, b.first_frame)
 
 
-def stretched(seen: Seen, stretch: float) -> Seen:
+def stretched(seen: EmbeddedClip, stretch: float) -> EmbeddedClip:
     """What would be seen and heard if the sound were `stretch` times as long."""
     if stretch == 1.0:
         return seen
-    half = WINDOW_STEPS / 2  # an embedding stands for the middle of its window
+    half = WINDOW_HOPS / 2  # an embedding stands for the middle of its window
     count = round(len(seen.audio) * stretch)
     source = np.rint((np.arange(count) + half) / stretch - half).astype(int)
     source = np.clip(source, 0, max(0, len(seen.audio) - 1))
-    audio = Picked(seen.audio, source)
+    audio = IndexedRows(seen.audio, source)
     steps = np.rint(np.arange(round(len(seen.sounding) * stretch)) / stretch).astype(int)
     steps = np.clip(steps, 0, max(0, len(seen.sounding) - 1))
     return replace(seen, audio=audio, sounding=seen.sounding[steps])

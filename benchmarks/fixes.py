@@ -27,7 +27,7 @@ from avsync.media import ffmpeg, packets
 from avsync.media.decode import read_samples
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.loading import Pipeline, load_pipeline
 from avsync.remux.fix import FixOptions, fix
 from avsync.timebase import SAMPLE_RATE
 
@@ -69,14 +69,14 @@ def main() -> None:
     parser.add_argument("--foreign", type=int, default=10, help="faces with somebody else's sound")
     chosen = parser.parse_args()
     every = clips_of(chosen.manifest, chosen.speakers, chosen.below)
-    tools = open_tools(FixOptions().detect)
+    pipeline = load_pipeline(FixOptions().detect)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         clips = spread(every, chosen.clips)
-        trials = [try_fix(c, ms, place, tools) for c, ms in zip(clips, cycle(EARLY_MS))]
+        trials = [try_fix(c, ms, place, pipeline) for c, ms in zip(clips, cycle(EARLY_MS))]
         _show(trials)
         faces = spread(every, chosen.foreign)
-        fates = dict(foreign_fates(faces, place, tools))
+        fates = dict(foreign_fates(faces, place, pipeline))
     for name, said in fates.items():
         print(f"{name:<100} {said}")
     summary = {
@@ -112,12 +112,12 @@ def spread(clips: Sequence[Path], count: int) -> list[Path]:
     return [clips[n * len(clips) // count] for n in range(count)]
 
 
-def try_fix(clip: Path, early_ms: float, folder: Path, tools: Tools) -> Trial:
+def try_fix(clip: Path, early_ms: float, folder: Path, pipeline: Pipeline) -> Trial:
     """Move the sound of a clip and have it put right."""
     moved, out = folder / f"moved{clip.suffix}", folder / f"fixed{clip.suffix}"
     move_samples(clip, moved, early_ms)
-    own = detect(clip, tools=tools)
-    report = fix(moved, out, FixOptions(force=True), tools=tools)
+    own = detect(clip, pipeline=pipeline)
+    report = fix(moved, out, FixOptions(force=True), pipeline=pipeline)
     before, true_ms = report.before, None
     assert before
     if report.output and own.offset_ms is not None:
@@ -158,14 +158,16 @@ def cut(clip: Path, target: Path, start_seconds: float, seconds: float) -> None:
     _write(target, "-y", *piece, "-i", ffmpeg.input_url(clip), *QUICK)
 
 
-def foreign_fates(faces: Sequence[Path], folder: Path, tools: Tools) -> Iterator[tuple[str, str]]:
+def foreign_fates(
+    faces: Sequence[Path], folder: Path, pipeline: Pipeline
+) -> Iterator[tuple[str, str]]:
     """(what it is, what became of it) of faces with others' sound: one other's, and two at once."""
     for number, face in enumerate(faces):
         other, third = (faces[(number + k) % len(faces)] for k in (1, 2))
         for voices in ((other,), (other, third)):
             path, out = folder / "foreign.mp4", folder / "foreign.out.mp4"
             dub(path, face, *voices)
-            report = fix(path, out, FixOptions(force=True), tools=tools)
+            report = fix(path, out, FixOptions(force=True), pipeline=pipeline)
             before = report.before
             said = f"{report.status} {before.offset_ms if before else ''} {report.reasons}"
             yield f"{face.stem} < {' + '.join(v.stem for v in voices)}", said

@@ -35,7 +35,7 @@ from hard_material import (
 from hard_scores import SURE, Result, drifted, judged, stepped, table
 
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.loading import Pipeline, load_pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 
@@ -50,7 +50,7 @@ class Bench:
     def __init__(self, clips: Sequence[Clip], folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
         self.options = DetectOptions()
-        self.tools: Tools = open_tools(self.options)
+        self.pipeline: Pipeline = load_pipeline(self.options)
         self.rng = np.random.default_rng(0)
         self.clips = [c for clip in clips if (c := self._measured(clip))]
 
@@ -64,7 +64,7 @@ class Bench:
     def look(self, path: Path, max_offset_seconds: float = 1.0) -> SyncReport:
         """Measure a file."""
         options = replace(self.options, max_offset_seconds=max_offset_seconds)
-        return detect(path, options, tools=self.tools)
+        return detect(path, options, pipeline=self.pipeline)
 
     def spread(self, count: int, clips: Sequence[Clip] | None = None) -> list[Clip]:
         """So many clips, each as often as the others."""

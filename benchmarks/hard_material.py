@@ -17,7 +17,7 @@ from avsync.media.decode import read_samples
 from avsync.media.ffmpeg import find_ffmpeg
 from avsync.media.probe import probe
 from avsync.timebase import SAMPLE_RATE
-from avsync.training.noises import amid
+from avsync.training.noises import mix_at_snr
 from avsync.training.noises import music as made_music
 
 GOOD = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-pix_fmt", "yuv420p")
@@ -99,7 +99,10 @@ def degrade(clip: Clip, kind: str, moved_ms: int, rng: np.random.Generator, outp
     if how.music:
         speech = moved(heard(clip, output), moved_ms)
         tune = made_music(len(speech), rng)
-        inputs += ["-i", str(write_wave(output.with_suffix(".wav"), amid(speech, tune, 0.0) / 2))]
+        inputs += [
+            "-i",
+            str(write_wave(output.with_suffix(".wav"), mix_at_snr(speech, tune, 0.0) / 2)),
+        ]
         sound = "[1:a]anull"
     run(
         *inputs, "-filter_complex", f"[0:v:0]{video},{even}[v];{sound}[a]",
@@ -156,7 +159,7 @@ def mix_scene(
     both = left
     if kind == "two talk at once":
         count = min(len(left), len(right))
-        both = amid(left[:count], right[:count], 0.0) / 2
+        both = mix_at_snr(left[:count], right[:count], 0.0) / 2
     run(
         "-i", clip.path, "-i", other.path, "-i", write_wave(output.with_suffix(".wav"), both),
         "-filter_complex", graph, "-map", "[v]", "-map", "2:a",

@@ -21,10 +21,10 @@ from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.model.embed import embed_crops, embed_sound
 from avsync.pipeline.detect import verdict
-from avsync.pipeline.loading import Tools, open_tools, take_over
+from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
 from avsync.pipeline.options import DetectOptions
-from avsync.speech import is_sounding, mfcc
-from avsync.tracks import FaceTrack, Seen
+from avsync.speech import is_audible, mfcc
+from avsync.tracks import EmbeddedClip, FaceTrack
 
 
 class Clock:
@@ -51,30 +51,30 @@ def main() -> None:
     clock = Clock()
     with clock.stage("open tools"):
         take_over()
-        tools = open_tools(DetectOptions(weights=chosen.weights, faces=chosen.faces))
-    boxes = time_stages(chosen.video, tools, clock)
+        pipeline = load_pipeline(DetectOptions(weights=chosen.weights, faces=chosen.faces))
+    boxes = time_stages(chosen.video, pipeline, clock)
     if chosen.boxes:
         chosen.boxes.write_text(json.dumps(boxes))
     print(json.dumps(clock.seconds))
 
 
-def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]]]:
+def time_stages(video: str, pipeline: Pipeline, clock: Clock) -> list[list[list[float]]]:
     """Run each stage by itself; the corners of the faces in each frame, in the source's pixels."""
-    network, finder = tools.loaded.network, tools.finder
-    assert finder
+    network, detector = pipeline.loaded.network, pipeline.detector
+    assert detector
     with clock.stage("probe"):
         info = probe(video)
         stream, _ = info.require_both()
-        side = side_needed(info, finder, tools.geometry)
-    colour = tools.geometry.colour
+        side = side_needed(info, detector, pipeline.geometry)
+    colour = pipeline.geometry.colour
     with clock.stage("decode"):
         for _ in read_frames(info, max_side=side, colour=colour):
             pass  # keeping them would cost more than decoding
     frames = list(read_frames(info, max_side=side, colour=colour))
     with clock.stage("faces"):
-        seen = list(follow_faces(frames, finder))
+        seen = list(follow_faces(frames, detector))
     with clock.stage("crops"):
-        crops = {number: _crops(seen, number, tools) for number in _numbers(seen)}
+        crops = {number: _crops(seen, number, pipeline) for number in _numbers(seen)}
     with clock.stage("video embeddings"):
         embedded = {number: embed_crops(cut, network) for number, cut in crops.items()}
     with clock.stage("sound and MFCC"):
@@ -84,8 +84,8 @@ def time_stages(video: str, tools: Tools, clock: Clock) -> list[list[list[float]
     scale = stream.width / frames[0].shape[1]
     tracks = [FaceTrack(*_track(seen, number, scale), embedded[number]) for number in embedded]
     with clock.stage("distances and judging"):
-        looked = Seen(tracks, audio, is_sounding(steps), len(frames))
-        verdict(video, [looked], DetectOptions(), tools)
+        looked = EmbeddedClip(tracks, audio, is_audible(steps), len(frames))
+        verdict(video, [looked], DetectOptions(), pipeline)
     return [[_corners(box.scaled(scale)) for box in faces.boxes.values()] for faces in seen]
 
 
@@ -93,8 +93,8 @@ def _numbers(seen: list[FacesInFrame]) -> list[int]:
     return sorted({number for faces in seen for number in faces.boxes})
 
 
-def _crops(seen: list[FacesInFrame], number: int, tools: Tools) -> list:  # type: ignore[type-arg]
-    geometry = tools.geometry
+def _crops(seen: list[FacesInFrame], number: int, pipeline: Pipeline) -> list:  # type: ignore[type-arg]
+    geometry = pipeline.geometry
     found = [faces for faces in seen if number in faces.boxes]
     return [crop(faces.frame, faces.boxes[number], geometry) for faces in found]
 

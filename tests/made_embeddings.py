@@ -3,20 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 
 DIMENSIONS = 24
 STEPS_ALIKE = 12  # neighbouring sounds resemble each other, as real embeddings do
 Embeddings = NDArray[np.float32]
 
 
-def talk(seconds: float, seed: int = 0) -> Embeddings:
+def active(seconds: float, seed: int = 0) -> Embeddings:
     """(S, D) unit-length sounds, one each 10 ms."""
     rng = np.random.default_rng(seed)
     steps = round(100 * seconds)
-    raw = rng.standard_normal((steps + WINDOW_STEPS, DIMENSIONS))
+    raw = rng.standard_normal((steps + WINDOW_HOPS, DIMENSIONS))
     kernel = np.hanning(STEPS_ALIKE + 2)
-    sounds = np.apply_along_axis(np.convolve, 0, raw, kernel, "same")[: steps - WINDOW_STEPS + 1]
+    sounds = np.apply_along_axis(np.convolve, 0, raw, kernel, "same")[: steps - WINDOW_HOPS + 1]
     return _unit(sounds)
 
 
@@ -24,7 +24,7 @@ def lips(
     sound: Embeddings, frames: int, shift_steps: int, match: float = 0.5, seed: int = 1
 ) -> Embeddings:
     """(frames - 4, D) pictures whose sound is heard `shift_steps` later, alike by `match`."""
-    said = np.arange(frames - WINDOW_FRAMES + 1) * STEPS_PER_FRAME + shift_steps
+    said = np.arange(frames - WINDOW_FRAMES + 1) * HOPS_PER_FRAME + shift_steps
     return alike(sound, said, match, seed)
 
 
@@ -37,7 +37,7 @@ def alike(sound: Embeddings, steps: NDArray[np.int64], match: float, seed: int =
 
 def strangers_lips(frames: int, seed: int) -> Embeddings:
     """Pictures of somebody who says something else."""
-    return lips(talk(frames / 25 + 1, seed + 10_000), frames, 0, seed=seed)
+    return lips(active(frames / 25 + 1, seed + 10_000), frames, 0, seed=seed)
 
 
 def _unit(vectors: NDArray[np.float64]) -> Embeddings:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avsync.errors import WeightsError
-from avsync.sync.confidence import FEATURE_COUNT, Accord, Calibration, Evidence, weigh
+from avsync.sync.confidence import FEATURE_COUNT, Agreement, Calibration, Evidence, measure_evidence
 from avsync.training.calibrate import (
     Examples,
     cross_fitted,
@@ -23,17 +23,17 @@ COUNTS = np.full(201, 100, np.float32)
 EVIDENCE = Evidence(
     min_distance=0.9,
     median_distance=1.3,
-    strength=4.0,
-    lead=3.0,
+    prominence=4.0,
+    margin=3.0,
     width_steps=8,
     agreement=1.0,
     halves=1.0,
-    steadiness=9.0,
-    fitting=0.9,
+    t_statistic=9.0,
+    fraction_improving=0.9,
     windows=100,
     shifts=201,
 )
-ALIKE = Accord(agreement=1.0, halves=1.0, steadiness=9.0, fitting=1.0)
+ALIKE = Agreement(agreement=1.0, halves=1.0, t_statistic=9.0, fraction_improving=1.0)
 
 
 def _dips(*dips: tuple[int, float, int]) -> np.ndarray:
@@ -46,12 +46,12 @@ def _dips(*dips: tuple[int, float, int]) -> np.ndarray:
 
 
 def test_evidence_is_what_the_curve_shows() -> None:
-    accord = replace(ALIKE, agreement=0.8)
-    evidence = weigh(_dips((50, 0.4, 7), (150, 0.1, 7)), COUNTS, 50, accord, 100)
+    agreement = replace(ALIKE, agreement=0.8)
+    evidence = measure_evidence(_dips((50, 0.4, 7), (150, 0.1, 7)), COUNTS, 50, agreement, 100)
     assert evidence.min_distance == pytest.approx(0.9)
     assert evidence.median_distance == pytest.approx(1.3)
-    assert evidence.strength == pytest.approx(0.4 * 10, abs=1e-4)  # root of 100 windows
-    assert evidence.lead == pytest.approx(0.3 * 10, abs=1e-4)
+    assert evidence.prominence == pytest.approx(0.4 * 10, abs=1e-4)  # root of 100 windows
+    assert evidence.margin == pytest.approx(0.3 * 10, abs=1e-4)
     assert evidence.width_steps == 7  # points within half the depth
     assert (evidence.agreement, evidence.windows, evidence.shifts) == (0.8, 100, 201)
 
@@ -61,22 +61,22 @@ def test_few_windows_make_a_minimum_weak() -> None:
     counts = COUNTS.copy()
     counts[:100] = 25
     curve = _dips((50, 0.4, 7), (150, 0.4, 7))
-    left, right = (weigh(curve, counts, at, ALIKE, 100) for at in (50, 150))
-    assert left.lead < 0 < right.lead
+    left, right = (measure_evidence(curve, counts, at, ALIKE, 100) for at in (50, 150))
+    assert left.margin < 0 < right.margin
 
 
 def test_points_that_were_not_judged_are_no_evidence() -> None:
     curve = _dips((50, 0.4, 7))
     curve[:20] = curve[180:] = np.nan
-    evidence = weigh(curve, COUNTS, 50, ALIKE, 100)
+    evidence = measure_evidence(curve, COUNTS, 50, ALIKE, 100)
     assert evidence.shifts == 160
     assert np.isfinite(evidence.features).all()
 
 
 def test_a_curve_of_little_more_than_its_minimum_has_evidence() -> None:
     curve = np.array([1.2, 1.0, 1.2], np.float32)
-    evidence = weigh(curve, COUNTS[:3], 1, ALIKE, 100)
-    assert evidence.lead == evidence.strength
+    evidence = measure_evidence(curve, COUNTS[:3], 1, ALIKE, 100)
+    assert evidence.margin == evidence.prominence
     assert np.isfinite(evidence.features).all()
 
 

@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.errors import FacesError, UsageError
+from avsync.errors import FaceDetectorError, UsageError
 from avsync.faces import detectors
-from avsync.faces.detectors import Box, Calibration, checkpoints_folder, is_ready, open_finder
+from avsync.faces.detectors import (
+    Box,
+    BoxCorrection,
+    checkpoints_folder,
+    is_ready,
+    load_face_detector,
+)
 
 PORTRAIT = Path(__file__).parent / "data" / "portrait.png"
 TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"
@@ -57,18 +63,18 @@ def test_scaling_a_box() -> None:
 def test_calibration_undoes_the_ways_of_a_detector() -> None:
     canonical = Box(100, 50, 40, 60)
     drawn = Box(100 + 0.1 * 40, 50 - 0.2 * 60, 40 * 1.5, 60 * 0.5)
-    undone = Calibration(width=1.5, height=0.5, dx=0.1, dy=-0.2).canonical(drawn)
+    undone = BoxCorrection(width=1.5, height=0.5, dx=0.1, dy=-0.2).canonical(drawn)
     for name in ("x", "y", "width", "height"):
         assert getattr(undone, name) == pytest.approx(getattr(canonical, name))
 
 
 def test_no_calibration_changes_nothing() -> None:
-    assert Calibration().canonical(Box(1, 2, 3, 4)) == Box(1, 2, 3, 4)
+    assert BoxCorrection().canonical(Box(1, 2, 3, 4)) == Box(1, 2, 3, 4)
 
 
 def test_an_unknown_detector_is_refused_with_the_names_of_the_known() -> None:
     with pytest.raises(UsageError, match="--faces haar: unknown; choose auto, yunet, hog"):
-        open_finder("haar")
+        load_face_detector("haar")
 
 
 def test_where_torch_keeps_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,9 +90,9 @@ def test_where_torch_keeps_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
     notes: list[str] = []
-    finder = open_finder("auto", notes=notes)
-    assert finder.name == "HOG"
-    assert len(finder.find(portrait)) == 1
+    detector = load_face_detector("auto", notes=notes)
+    assert detector.name == "HOG"
+    assert len(detector.find(portrait)) == 1
     assert len(notes) == 1
     assert "HOG" in notes[0]
 
@@ -94,14 +100,16 @@ def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_a_detector_that_was_asked_for_is_not_replaced() -> None:
     assert not is_ready("yunet")
-    with pytest.raises(FacesError, match=r"^--faces yunet: .*refused.*; or use --faces hog$"):
-        open_finder("yunet")
+    with pytest.raises(
+        FaceDetectorError, match=r"^--faces yunet: .*refused.*; or use --faces hog$"
+    ):
+        load_face_detector("yunet")
 
 
 def test_a_detector_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(FacesError, match=r"dlib.*reinstall avsync"):
-        open_finder("hog")
+    with pytest.raises(FaceDetectorError, match=r"dlib.*reinstall avsync"):
+        load_face_detector("hog")
 
 
 def test_hog_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +119,7 @@ def test_hog_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_face_gives_no_box() -> None:
-    assert open_finder("hog").find(np.full((120, 160, 3), 90, np.uint8)) == []
+    assert load_face_detector("hog").find(np.full((120, 160, 3), 90, np.uint8)) == []
 
 
 @pytest.mark.parametrize("name", ["yunet", "blazeface"])
@@ -129,7 +137,10 @@ def test_detectors_agree_on_the_face(
         picture = np.asarray(
             cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         )
-        (ours,), (theirs,) = open_finder(name).find(picture), open_finder("hog").find(picture)
+        (ours,), (theirs,) = (
+            load_face_detector(name).find(picture),
+            load_face_detector("hog").find(picture),
+        )
         size = max(theirs.width, theirs.height)  # what crops are measured in
         assert max(ours.width, ours.height) == pytest.approx(size, rel=0.2)
         assert math.hypot(ours.x - theirs.x, ours.y - theirs.y) < 0.1 * size

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.faces.detectors import Box, open_finder
+from avsync.faces.detectors import Box, load_face_detector
 from avsync.faces.tracking import (
     DELAY,
     FIND_EVERY,
@@ -84,9 +84,9 @@ def test_clips_shorter_than_the_delay(count: int) -> None:
 
 
 def test_faces_are_looked_for_in_every_few_frames_only() -> None:
-    finder = ScriptedFinder(lambda _: [])
-    list(follow_faces(numbered_frames(), finder))
-    assert finder.asked == list(range(0, COUNT, FIND_EVERY))
+    detector = ScriptedFinder(lambda _: [])
+    list(follow_faces(numbered_frames(), detector))
+    assert detector.asked == list(range(0, COUNT, FIND_EVERY))
 
 
 def test_a_still_face_is_one_track_to_the_last_frame() -> None:
@@ -207,7 +207,7 @@ def test_cropped_faces_have_one_box_all_through() -> None:
 
 def test_hog_finds_the_face_of_the_portrait() -> None:
     picture = np.asarray(cv2.imread(str(PORTRAIT)), np.uint8)
-    (box,) = open_finder("hog").find(picture)
+    (box,) = load_face_detector("hog").find(picture)
     assert (box.x, box.y) == pytest.approx((192, 117.5), abs=6)  # nose
     assert box.width == pytest.approx(90, rel=0.2)  # cheek to cheek
     assert box.height == pytest.approx(113, rel=0.2)  # brow to chin
@@ -221,7 +221,7 @@ def test_hog_follows_the_portrait_as_it_moves() -> None:
             shift = np.array([[1, 0, 0.7 * index], [0, 1, 0]])
             yield np.asarray(cv2.warpAffine(picture, shift, (384, 216)), np.uint8)
 
-    seen = list(follow_faces(moving(), open_finder("hog")))
+    seen = list(follow_faces(moving(), load_face_detector("hog")))
     assert spans(seen) == [(0, 19)]
     speed = (seen[16].boxes[0].x - seen[4].boxes[0].x) / 12
     assert speed == pytest.approx(0.7, abs=0.2)
@@ -247,10 +247,10 @@ class SizedFinder:
         return [Box(100.0 + 250 * k, 150, self.side, self.side).scaled(scale) for k in range(seen)]
 
 
-def widths_looked_at(finder: SizedFinder, count: int = 32) -> list[int]:
+def widths_looked_at(detector: SizedFinder, count: int = 32) -> list[int]:
     """Of the pictures that a finder was given for so many frames."""
-    list(follow_faces((np.full((360, 640, 3), 60, np.uint8) for _ in range(count)), finder))
-    return finder.widths
+    list(follow_faces((np.full((360, 640, 3), 60, np.uint8) for _ in range(count)), detector))
+    return detector.widths
 
 
 def test_large_faces_are_looked_for_in_a_smaller_picture() -> None:

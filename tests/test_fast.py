@@ -11,10 +11,10 @@ from talking_face import write_talking_face
 
 import avsync
 from avsync.model import weights
-from avsync.model.embed import STEPS_PER_BATCH, Network, embed_crops, embed_sound
+from avsync.model.embed import STEPS_PER_BATCH, EmbeddingModel, embed_crops, embed_sound
 from avsync.model.networks import DefaultStreams, PerfectMatchStreams
-from avsync.model.optimize import FlatPerfectMatch, arranged, half_precision
-from avsync.timebase import WINDOW_STEPS
+from avsync.model.optimize import FlatPerfectMatch, for_inference, half_precision
+from avsync.timebase import WINDOW_HOPS
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def relative_error(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 @pytest.mark.parametrize("count", [5, 8, 9, 14])
 def test_flat_perfect_match_sees_the_same(perfect_match: PerfectMatchStreams, count: int) -> None:
     frames = torch.from_numpy(pictures(count, 224, 224, 3))
-    flat = arranged(perfect_match)
+    flat = for_inference(perfect_match)
     assert isinstance(flat, FlatPerfectMatch)
     ours, theirs = flat.embed_video(frames), perfect_match.embed_video(frames)
     assert ours.shape == (count - 4, 1024)
@@ -67,20 +67,20 @@ def test_flat_perfect_match_sees_the_same(perfect_match: PerfectMatchStreams, co
 @torch.inference_mode()
 def test_flat_perfect_match_sees_clips_apart(perfect_match: PerfectMatchStreams) -> None:
     frames = torch.from_numpy(pictures(13, 224, 224, 3))
-    flat = arranged(perfect_match).embed_videos(frames, [6, 7])
+    flat = for_inference(perfect_match).embed_videos(frames, [6, 7])
     assert relative_error(flat, perfect_match.embed_videos(frames, [6, 7])) < 1e-4
 
 
 @torch.inference_mode()
 def test_flat_perfect_match_hears_the_same(perfect_match: PerfectMatchStreams) -> None:
     mfcc = torch.from_numpy(sound(2 * 60)).reshape(2, 60, 13)
-    flat = arranged(perfect_match)
+    flat = for_inference(perfect_match)
     assert relative_error(flat.embed_sounds(mfcc), perfect_match.embed_sounds(mfcc)) < 1e-4
     assert relative_error(flat.embed_audio(mfcc[0]), perfect_match.embed_audio(mfcc[0])) < 1e-4
 
 
 def test_arranging_leaves_the_network_as_it_was(perfect_match: PerfectMatchStreams) -> None:
-    arranged(perfect_match)
+    for_inference(perfect_match)
     ours, given = perfect_match.state_dict(), syncnet_checkpoint.checkpoint()
     assert ours.keys() == given.keys()
     assert all(torch.equal(ours[name], given[name]) for name in given)
@@ -99,24 +99,24 @@ def test_embeddings_are_the_same_for_any_number_of_threads(default: DefaultStrea
     crops, mfcc = list(pictures(300, 88, 88)), sound(2 * STEPS_PER_BATCH + 100)
     answers = []
     for count in (1, 2, 3):
-        network = Network(default, threads=count)
+        network = EmbeddingModel(default, threads=count)
         answers.append((embed_crops(crops, network), embed_sound(mfcc, network)))
     for video, audio in answers[1:]:
         assert np.array_equal(video, answers[0][0])
         assert np.array_equal(audio, answers[0][1])
     assert answers[0][0].shape == (296, 256)
-    assert answers[0][1].shape == (len(mfcc) - WINDOW_STEPS + 1, 256)
+    assert answers[0][1].shape == (len(mfcc) - WINDOW_HOPS + 1, 256)
 
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_too_few_crops_give_no_embedding(default: DefaultStreams, count: int) -> None:
-    assert embed_crops(list(pictures(count, 88, 88)), Network(default)).shape == (0, 256)
+    assert embed_crops(list(pictures(count, 88, 88)), EmbeddingModel(default)).shape == (0, 256)
 
 
-@pytest.mark.parametrize("steps", [0, WINDOW_STEPS - 1, WINDOW_STEPS])
+@pytest.mark.parametrize("steps", [0, WINDOW_HOPS - 1, WINDOW_HOPS])
 def test_short_sounds(default: DefaultStreams, steps: int) -> None:
-    count = max(0, steps - WINDOW_STEPS + 1)
-    assert embed_sound(sound(steps), Network(default)).shape == (count, 256)
+    count = max(0, steps - WINDOW_HOPS + 1)
+    assert embed_sound(sound(steps), EmbeddingModel(default)).shape == (count, 256)
 
 
 @pytest.mark.requires_cuda
@@ -141,12 +141,15 @@ def test_a_gpu_embeds_as_the_processor_does(
         pytest.skip("no CUDA device")
     for streams, shape, near in (
         (default, (88, 88), 0.999),
-        (arranged(perfect_match), (224, 224, 3), 0.9999),
+        (for_inference(perfect_match), (224, 224, 3), 0.9999),
     ):
         crops, mfcc = list(pictures(20, *shape)), sound(200)
-        here = [embed_crops(crops, Network(streams)), embed_sound(mfcc, Network(streams))]
+        here = [
+            embed_crops(crops, EmbeddingModel(streams)),
+            embed_sound(mfcc, EmbeddingModel(streams)),
+        ]
         streams.to("cuda")  # type: ignore[attr-defined]
-        gpu = Network(streams, "cuda")
+        gpu = EmbeddingModel(streams, "cuda")
         there = [embed_crops(crops, gpu), embed_sound(mfcc, gpu)]
         streams.to("cpu")  # type: ignore[attr-defined]
         for a, b in zip(here, there, strict=True):

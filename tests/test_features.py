@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avsync.faces.crops import PADDING_GREY, SYNCNET_GEOMETRY, CropGeometry, box_of_cropped, crop
 from avsync.faces.detectors import Box
-from avsync.speech import is_sounding, mfcc
+from avsync.speech import is_audible, mfcc
 
 Picture = NDArray[np.uint8]
 Sound = NDArray[np.int16]
@@ -155,8 +155,8 @@ def test_mfcc_of_a_file_are_those_that_upstream_computes() -> None:
 def test_what_is_sounding(speech: Sound) -> None:
     half = speech.copy()
     half[16_000:] //= 1000
-    sounding = is_sounding(mfcc([half]))
+    sounding = is_audible(mfcc([half]))
     assert sounding[:95].mean() > 0.9
     assert not sounding[101:].any()
-    assert not is_sounding(mfcc([np.zeros(8000, np.int16)])).any()
-    assert len(is_sounding(mfcc([]))) == 0
+    assert not is_audible(mfcc([np.zeros(8000, np.int16)])).any()
+    assert len(is_audible(mfcc([]))) == 0

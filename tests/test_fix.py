@@ -21,11 +21,11 @@ from timeline import packet_sums, run
 
 from avsync.errors import MediaError, OutputError
 from avsync.media.container import Inventory
-from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.loading import Pipeline, load_pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.move import Move
-from avsync.remux.plan import Cure, Plan, Wishes
+from avsync.remux.plan import AudioCorrection, Plan, RemuxOptions
 from avsync.remux.run import Planner
 from avsync.report import Segment, SyncReport
 from avsync.system.atomic import safe_output
@@ -36,9 +36,9 @@ LATE_MS = 240.0
 
 
 @pytest.fixture(scope="module")
-def tools() -> Tools:
+def pipeline() -> Pipeline:
     """Weights and face finder, loaded once."""
-    return open_tools(HOG)
+    return load_pipeline(HOG)
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +73,15 @@ def test_the_command_puts_it_right_and_proves_it(
 
 
 def test_what_is_inside_the_tolerance_is_left_alone(
-    late: Path, tools: Tools, tmp_path: Path
+    late: Path, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
     wide = FixOptions(HOG, tolerance=Tolerance(500, 500))
-    report = fix(late, out, wide, tools=tools)
+    report = fix(late, out, wide, pipeline=pipeline)
     assert report.status == "in_tolerance" and report.output is None
     assert not out.exists()
     copying = FixOptions(HOG, tolerance=Tolerance(500, 500), always_write=True)
-    assert fix(late, out, copying, tools=tools).output == str(out)
+    assert fix(late, out, copying, pipeline=pipeline).output == str(out)
     assert out.read_bytes() == late.read_bytes()
 
 
@@ -105,7 +105,7 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
     reports = {Path(r["path"]).name: r for r in json.loads(done.stdout)}
     assert sorted(reports) == names
     # What the first look is wrong about does not survive the second.
-    assert {r["status"] for r in reports.values()} <= {"undetermined", "unproven"}
+    assert {r["status"] for r in reports.values()} <= {"undetermined", "unverified"}
     assert all(r["output"] is None and r["reasons"] for r in reports.values())
     assert "silent" in reports["silent.mp4"]["reasons"][0]
     assert "no face" in reports["no face.mp4"]["reasons"][0]
@@ -113,18 +113,20 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
 
 
 def test_a_bad_result_never_lands(
-    monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, late: Path, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     """What is right as far as packets tell is measured all the same."""
     chain = importlib.import_module("avsync.remux.fix")  # the package has a function of that name
     honest = chain.Move
 
-    def crooked(inventory: Inventory, target: Path, cure: Cure, wishes: Wishes) -> Move:
-        return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), wishes)
+    def crooked(
+        inventory: Inventory, target: Path, cure: AudioCorrection, remux: RemuxOptions
+    ) -> Move:
+        return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), remux)
 
     monkeypatch.setattr(chain, "Move", crooked)
-    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
-    assert report.status == "unproven" and report.output is None
+    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), pipeline=pipeline)
+    assert report.status == "unverified" and report.output is None
     assert "measured after the fix, sound is" in report.reasons[0]
     assert os.listdir(tmp_path) == []
 
@@ -135,7 +137,7 @@ def test_a_bad_result_never_lands(
 def test_what_its_packets_do_not_prove_never_lands(
     monkeypatch: pytest.MonkeyPatch,
     late: Path,
-    tools: Tools,
+    pipeline: Pipeline,
     tmp_path: Path,
     wrong: str,
     offset_ms: float | None,
@@ -157,9 +159,11 @@ def test_what_its_packets_do_not_prove_never_lands(
         return planner
 
     monkeypatch.setattr(Move, "planner", crooked)
-    report = fix(late, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=offset_ms), tools=tools)
+    report = fix(
+        late, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=offset_ms), pipeline=pipeline
+    )
     says = {"shift": "ms too", "stream": "is not known again", "packet": "packets instead of"}
-    assert report.status == "unproven" and report.output is None
+    assert report.status == "unverified" and report.output is None
     assert says[wrong] in report.reasons[0]
     assert os.listdir(tmp_path) == []
 
@@ -192,20 +196,20 @@ def test_a_list_and_a_folder_each_to_its_place(avsync: Command, late: Path, tmp_
 
 
 def test_what_steps_is_not_moved_as_a_whole(
-    monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, late: Path, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     chain = importlib.import_module("avsync.remux.fix")
     parts = (Segment(0.0, 4.2, -240.0), Segment(4.2, 8.0, 90.0))
     told = SyncReport(str(late), "ok", -240.0, confidence=0.99, segments=parts)
     monkeypatch.setattr(chain, "detect", lambda *a, **k: told)
-    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), tools=tools)
+    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), pipeline=pipeline)
     assert report.status == "undetermined"
     assert "the offset steps (at 4.2 s)" in report.reasons[0]
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("how", ["itself", "symlink", "hardlink", "exists", "folder"])
-def test_nothing_is_overwritten(late: Path, tools: Tools, tmp_path: Path, how: str) -> None:
+def test_nothing_is_overwritten(late: Path, pipeline: Pipeline, tmp_path: Path, how: str) -> None:
     source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
     shutil.copyfile(late, source)
     if how == "itself":
@@ -221,20 +225,22 @@ def test_nothing_is_overwritten(late: Path, tools: Tools, tmp_path: Path, how: s
     options = FixOptions(HOG, offset_ms=-LATE_MS, force=how != "exists")
     says = {"exists": "--force", "folder": "is a folder"}.get(how, "is the input itself")
     with pytest.raises(OutputError, match=says):
-        fix(source, out, options, tools=tools)
+        fix(source, out, options, pipeline=pipeline)
     assert source.read_bytes() == late.read_bytes()
     assert how != "exists" or out.read_text() == "precious"
 
 
-def test_force_replaces_and_permissions_are_kept(late: Path, tools: Tools, tmp_path: Path) -> None:
+def test_force_replaces_and_permissions_are_kept(
+    late: Path, pipeline: Pipeline, tmp_path: Path
+) -> None:
     source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
     shutil.copyfile(late, source)
     source.chmod(0o640)
     options = FixOptions(HOG, offset_ms=-LATE_MS, force=True)
-    fix(source, out, options, tools=tools)
+    fix(source, out, options, pipeline=pipeline)
     assert stat.S_IMODE(out.stat().st_mode) == 0o640
     out.chmod(0o600)
-    fix(source, out, options, tools=tools)
+    fix(source, out, options, pipeline=pipeline)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     assert abs(out.stat().st_mtime - time.time()) < 60
 
@@ -251,17 +257,17 @@ def test_another_process_cannot_take_a_live_draft(tmp_path: Path) -> None:
         other.write_bytes(b"not ours")
         with safe_output(source, tmp_path / "two", False, 1):
             assert first.path.exists() and other.exists() and not stale.exists()
-        first.publish()
+        first.commit()
     assert sorted(os.listdir(tmp_path)) == [".avsync-notes.mp4", "in", "one"]
 
 
 def test_a_full_disk_is_said_before_it_is_full(
-    monkeypatch: pytest.MonkeyPatch, late: Path, tools: Tools, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, late: Path, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OutputError, match="make room"):
-        fix(late, tmp_path / "out.mp4", FixOptions(HOG, offset_ms=1.0), tools=tools)
+        fix(late, tmp_path / "out.mp4", FixOptions(HOG, offset_ms=1.0), pipeline=pipeline)
     assert os.listdir(tmp_path) == []
 
 
@@ -278,15 +284,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_up_loses_nothing(
-    monkeypatch: pytest.MonkeyPatch, small_disk: Path, tools: Tools, big: Path
+    monkeypatch: pytest.MonkeyPatch, small_disk: Path, pipeline: Pipeline, big: Path
 ) -> None:
     (small_disk / "precious").write_text("precious")
     with pytest.raises(OutputError, match="make room"):
-        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools)
+        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), pipeline=pipeline)
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)  # as if others filled it
     with pytest.raises(MediaError, match="No space left on device"):
-        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools)
+        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), pipeline=pipeline)
     assert os.listdir(small_disk) == ["precious"]
 
 
@@ -302,14 +308,20 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return many
 
 
-def test_progress_is_what_ffmpeg_says(tools: Tools, big: Path, tmp_path: Path) -> None:
+def test_progress_is_what_ffmpeg_says(pipeline: Pipeline, big: Path, tmp_path: Path) -> None:
     heard: list[tuple[float, float | None]] = []
 
     def note(what: str, done: float, total: float | None) -> None:
         if what == "writing":
             heard.append((done, total))
 
-    fix(big, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=100.0), tools=tools, progress=note)
+    fix(
+        big,
+        tmp_path / "out.mkv",
+        FixOptions(HOG, offset_ms=100.0),
+        pipeline=pipeline,
+        progress=note,
+    )
     done = [seconds for seconds, _ in heard]
     assert {total for _, total in heard} == {20.0}
     assert done == sorted(done) and done[-1] == pytest.approx(20, abs=0.5)

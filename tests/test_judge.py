@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
 from avsync.sync.steps import MIN_STEP_MS
-from avsync.sync.verdict import Question, judge
+from avsync.sync.verdict import SearchOptions, judge
 from avsync.timebase import drift_ms_per_minute
-from avsync.tracks import FaceTrack, Seen, stretched
+from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
 SIZE = 32
 # Of the evidence's features: the lead over other minima, and the agreement of stretches.
@@ -45,12 +45,12 @@ def _track(video: Array, first_frame: int = 0, left: float = 100, side: float = 
     return FaceTrack(first_frame, boxes, video)
 
 
-def _seen(tracks: list[FaceTrack], sound: Array, frames: int = 200) -> Seen:
-    return Seen(tracks, sound, np.ones(len(sound), bool), frames)
+def _seen(tracks: list[FaceTrack], sound: Array, frames: int = 200) -> EmbeddedClip:
+    return EmbeddedClip(tracks, sound, np.ones(len(sound), bool), frames)
 
 
-def _judge(seen: Seen, seconds: float = 1.0) -> SyncReport:
-    return judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(seconds))
+def _judge(seen: EmbeddedClip, seconds: float = 1.0) -> SyncReport:
+    return judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(seconds))
 
 
 @pytest.mark.parametrize("shift_steps", [-63, -12, -1, 0, 3, 40, 77])
@@ -105,24 +105,30 @@ def test_an_offset_outside_the_range_is_not_answered_by_its_edge() -> None:
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
-        (Seen([], _walk(100, 1), np.ones(100, bool), 0), "no picture"),
-        (Seen([], _walk(100, 1), np.ones(100, bool), 50), "no face found"),
+        (EmbeddedClip([], _walk(100, 1), np.ones(100, bool), 0), "no picture"),
+        (EmbeddedClip([], _walk(100, 1), np.ones(100, bool), 50), "no face found"),
         (
             _seen([_track(_walk(90, 1)[:90], side=20)], _walk(400, 1)),
             "no face larger than 20 pixels",
         ),
-        (Seen([_track(_walk(90, 1)[:90])], _walk(400, 1), np.zeros(400, bool), 94), "silent"),
+        (
+            EmbeddedClip([_track(_walk(90, 1)[:90])], _walk(400, 1), np.zeros(400, bool), 94),
+            "silent",
+        ),
         (_seen([_track(_walk(90, 1)[:4])], _walk(400, 1)), "too short"),
-        (Seen([_track(_walk(90, 1)[:90])], _walk(9, 1)[:0], np.ones(9, bool), 94), "too short"),
+        (
+            EmbeddedClip([_track(_walk(90, 1)[:90])], _walk(9, 1)[:0], np.ones(9, bool), 94),
+            "too short",
+        ),
     ],
 )
-def test_reasons_are_specific(seen: Seen, reason: str) -> None:
+def test_reasons_are_specific(seen: EmbeddedClip, reason: str) -> None:
     report = _judge(seen)
     assert report.status == "undetermined"
     assert reason in report.reasons[0]
 
 
-def _two_offsets(first: int, second: int, frames: int = 1500, share: float = 0.5) -> Seen:
+def _two_offsets(first: int, second: int, frames: int = 1500, share: float = 0.5) -> EmbeddedClip:
     """A minute of one face whose sound moves after a share of it."""
     sound = _walk(4 * frames + 400, 1)
     here, there = (_lips(sound, frames, shift, 2) for shift in (first, second))
@@ -146,8 +152,10 @@ def test_steps_are_segments_with_offsets_of_their_own() -> None:
 def test_steps_are_not_looked_for_where_that_is_not_asked() -> None:
     """The offset of most of it is the answer then."""
     seen = _two_offsets(10, -20, share=0.7)
-    for varies, offsets in ((True, [-100, 200]), (False, [-100])):
-        report = judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(varies=varies))
+    for detect_changes, offsets in ((True, [-100, 200]), (False, [-100])):
+        report = judge(
+            "a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(detect_changes=detect_changes)
+        )
         assert report.status == "ok"
         found = [segment.offset_ms for segment in report.segments]
         assert found == pytest.approx(offsets, abs=6)
@@ -160,7 +168,7 @@ def test_a_step_too_small_to_matter_is_a_constant_offset() -> None:
 
 def test_stretches_that_disagree_without_being_sure_are_the_reason_for_doubt() -> None:
     never_sure = Calibration((0.0,) * 15, -6.0)
-    report = judge("a.mp4", [_two_offsets(10, -20)], never_sure, Question())
+    report = judge("a.mp4", [_two_offsets(10, -20)], never_sure, SearchOptions())
     assert report.status == "undetermined"
     assert "the stretches disagree (sound is 100 ms late from 0 s on" in report.reasons[0]
 
@@ -185,7 +193,7 @@ def test_little_speech_is_the_reason_for_doubt() -> None:
     never_sure = Calibration((0.0,) * 15, -6.0)
     sound = _walk(300, 1)
     seen = _seen([_track(_lips(sound, 50, 0, 2))], sound, 50)
-    report = judge("a.mp4", [seen], never_sure, Question())
+    report = judge("a.mp4", [seen], never_sure, SearchOptions())
     assert "speech was heard for 2.0 s only" in report.reasons[0]
 
 
@@ -204,13 +212,13 @@ def test_looks_at_parts_of_a_file_are_judged_together() -> None:
     sound = _walk(2000, 1)
     video = _lips(sound, 450, 20, 2)
 
-    def look(first: int) -> Seen:
+    def look(first: int) -> EmbeddedClip:
         heard = sound[4 * first : 4 * first + 900]
         track = _track(video[first : first + 196])
-        return Seen([track], heard, np.ones(len(heard), bool), 200, first_frame=first)
+        return EmbeddedClip([track], heard, np.ones(len(heard), bool), 200, first_frame=first)
 
     looks = [look(0), look(250)]
-    report = judge("a.mp4", looks, SURE_WHEN_STRETCHES_AGREE, Question())
+    report = judge("a.mp4", looks, SURE_WHEN_STRETCHES_AGREE, SearchOptions())
     assert report.offset_ms == pytest.approx(-200, abs=6)
     assert [track.start_seconds for track in report.tracks] == [0.0, 10.0]
     assert report.duration_seconds == 16.0

@@ -16,7 +16,7 @@ from avsync.model.networks import (
     PerfectMatchStreams,
     build,
 )
-from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"
 
@@ -76,7 +76,7 @@ def test_dense_video_equals_window_by_window(streams: DefaultStreams) -> None:
 def test_dense_audio_equals_window_by_window(streams: DefaultStreams) -> None:
     mfcc = sound(27)
     dense = streams.embed_audio(mfcc)
-    one_by_one = [streams.embed_audio(mfcc[i : i + WINDOW_STEPS])[0] for i in range(8)]
+    one_by_one = [streams.embed_audio(mfcc[i : i + WINDOW_HOPS])[0] for i in range(8)]
     assert dense.shape == (8, DEFAULT_CONFIG.embedding_size)
     torch.testing.assert_close(dense, torch.stack(one_by_one), atol=1e-5, rtol=0)
     assert (dense[0] - dense[1]).norm() > 1e-3
@@ -102,7 +102,7 @@ def test_no_window_reaches_into_the_next_clip(streams: DefaultStreams) -> None:
 @torch.inference_mode()
 def test_one_window_gives_one_embedding(streams: DefaultStreams) -> None:
     assert streams.embed_video(faces(WINDOW_FRAMES)).shape == (1, 256)
-    assert streams.embed_audio(sound(WINDOW_STEPS)).shape == (1, 256)
+    assert streams.embed_audio(sound(WINDOW_HOPS)).shape == (1, 256)
 
 
 @torch.inference_mode()
@@ -189,9 +189,9 @@ def test_perfect_match_hears_what_upstream_hears(
     perfect_match: PerfectMatchStreams, upstream: dict[str, np.ndarray], first: int
 ) -> None:
     count = 6
-    steps = (count - 1) * STEPS_PER_FRAME + WINDOW_STEPS
-    mfcc = torch.from_numpy(upstream["mfcc"].T[first * STEPS_PER_FRAME :][:steps])
-    ours = perfect_match.embed_audio(mfcc)[::STEPS_PER_FRAME]  # upstream: one window a frame
+    steps = (count - 1) * HOPS_PER_FRAME + WINDOW_HOPS
+    mfcc = torch.from_numpy(upstream["mfcc"].T[first * HOPS_PER_FRAME :][:steps])
+    ours = perfect_match.embed_audio(mfcc)[::HOPS_PER_FRAME]  # upstream: one window a frame
     assert relative_error(ours, upstream["audio_embeddings"][first : first + count]) < 1e-4
 
 

@@ -12,7 +12,7 @@ from avsync.errors import MediaError
 from avsync.media.container import take_inventory
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.move import Move, Written, steps, write_proved
-from avsync.remux.plan import Cure, Wishes
+from avsync.remux.plan import AudioCorrection, RemuxOptions
 
 pytestmark = pytest.mark.usefixtures("each_ffmpeg")
 AAC = ("-c:a", "aac")
@@ -31,10 +31,13 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
     return made
 
 
-def moved(source: Path, target: Path, delay_ms: float, wishes: Wishes | None = None) -> Written:
+def moved(
+    source: Path, target: Path, delay_ms: float, wishes: RemuxOptions | None = None
+) -> Written:
     """What becomes of a copy."""
     return write_proved(
-        Move(take_inventory(source), target, Cure(delay_ms), wishes or Wishes()), target
+        Move(take_inventory(source), target, AudioCorrection(delay_ms), wishes or RemuxOptions()),
+        target,
     )
 
 
@@ -72,7 +75,7 @@ def test_what_ffmpeg_would_lose_is_refused(make: Make, tmp_path: Path) -> None:
     (doubt,) = moved(joined, tmp_path / "out.webm", 150).doubts
     assert "time stamps go back" in doubt
     report = fix(joined, tmp_path / "out.mkv", FixOptions(offset_ms=150.0))
-    assert (report.status, report.output) == ("unproven", None)
+    assert (report.status, report.output) == ("unverified", None)
     assert [path.name for path in tmp_path.iterdir() if path != joined] == []
 
 
@@ -157,7 +160,10 @@ def test_steps_are_one_where_one_suffices(make: Make, tmp_path: Path) -> None:
     for name, count in (("one.mp4", 1), ("one.mkv", 1), ("raw.avi", 1), ("dry.avi", 2)):
         options = ("-c:v", "mpeg4", "-c:a", "pcm_s16le" if "raw" in name else "libmp3lame")
         inventory = take_inventory(make(name, *options))
-        assert len(steps(Move(inventory, tmp_path / "o.mkv", Cure(10.0), Wishes()))) == count
+        assert (
+            len(steps(Move(inventory, tmp_path / "o.mkv", AudioCorrection(10.0), RemuxOptions())))
+            == count
+        )
 
 
 def test_two_tracks_of_different_codecs_are_both_moved(make: Make, tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ def test_two_tracks_of_different_codecs_are_both_moved(make: Make, tmp_path: Pat
     one, two = make("one.mkv", *H264, *AAC), make("v.webm", "-c:v", "libvpx", "-c:a", "libopus")
     source, out = tmp_path / "two.mkv", tmp_path / "out.mkv"
     run("-i", one, "-i", two, "-map", "0", "-map", "1:a", "-c", "copy", source)
-    for wishes, wanted in ((Wishes(), (140, 140)), (Wishes(audio_track=2), (0, 140))):
+    for wishes, wanted in ((RemuxOptions(), (140, 140)), (RemuxOptions(audio_track=2), (0, 140))):
         assert moved(source, out, 140, wishes) == Written()
         for track, delay_ms in enumerate(wanted):
             lag = lags_ms(out, track) - lags_ms(source, track)

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.sync.lse import upstream_scores
-from avsync.sync.offset import STRETCH_FRAMES, Offset, compare, find_offset, mean_curve, vertex
-from avsync.timebase import STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
+from avsync.sync.lse import lse_scores
+from avsync.sync.offset import (
+    BLOCK_FRAMES,
+    Offset,
+    distance_blocks,
+    find_offset,
+    mean_curve,
+    vertex,
+)
+from avsync.timebase import HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"
 SIZE = 32
@@ -32,19 +39,19 @@ def clip(
     picture has nothing to do with its sound, against what has.
     """
     rng = np.random.default_rng(seed)
-    steps = (first_frame + frames) * STEPS_PER_FRAME - WINDOW_STEPS + 1
+    steps = (first_frame + frames) * HOPS_PER_FRAME - WINDOW_HOPS + 1
     walk = np.cumsum(rng.normal(size=(2 * LEAD + steps + 7, SIZE)), axis=0)
     sounds = unit(walk[7:] - walk[:-7])
     windows = frames - WINDOW_FRAMES + 1
-    said = LEAD + (first_frame + np.arange(windows)) * STEPS_PER_FRAME
+    said = LEAD + (first_frame + np.arange(windows)) * HOPS_PER_FRAME
     pictures = unit(sounds[said] + noise * unit(rng.normal(size=(windows, SIZE))))
     heard = sounds[LEAD - shift : LEAD - shift + steps]
     return pictures.astype(np.float32), heard.astype(np.float32)
 
 
 def offset_of(pictures: Embeddings, sounds: Embeddings, max_shift: int = MAX_SHIFT) -> Offset:
-    stretches = compare(pictures, sounds, 0, max_shift)
-    found = find_offset(stretches)
+    blocks = distance_blocks(pictures, sounds, 0, max_shift)
+    found = find_offset(blocks)
     assert found is not None
     return found
 
@@ -76,8 +83,8 @@ def test_a_wide_range_finds_ten_seconds() -> None:
 
 
 def test_a_track_that_begins_late_is_compared_with_the_sound_of_its_time() -> None:
-    stretches = compare(*clip(60, 5, first_frame=37), 37, MAX_SHIFT)
-    found = find_offset(stretches)
+    blocks = distance_blocks(*clip(60, 5, first_frame=37), 37, MAX_SHIFT)
+    found = find_offset(blocks)
     assert found is not None
     assert found.offset_ms == pytest.approx(-50, abs=2)
 
@@ -100,30 +107,30 @@ def test_comparing_equals_a_slow_loop(pictures: int, steps: int, first_frame: in
     video = rng.normal(size=(pictures, 4)).astype(np.float32)
     audio = rng.normal(size=(steps, 4)).astype(np.float32)
     max_shift = 30
-    stretches = compare(video, audio, first_frame, max_shift)
+    blocks = distance_blocks(video, audio, first_frame, max_shift)
 
     # Stretches lie on the timeline's grid, wherever the track begins.
     frames = range(first_frame, first_frame + pictures)
-    assert stretches.numbers.tolist() == sorted({frame // STRETCH_FRAMES for frame in frames})
-    count = len(stretches.numbers)
-    assert stretches.sums.shape == stretches.counts.shape == (count, 2 * max_shift + 1)
-    for k, number in enumerate(stretches.numbers):
+    assert blocks.numbers.tolist() == sorted({frame // BLOCK_FRAMES for frame in frames})
+    count = len(blocks.numbers)
+    assert blocks.sums.shape == blocks.counts.shape == (count, 2 * max_shift + 1)
+    for k, number in enumerate(blocks.numbers):
         for s in range(2 * max_shift + 1):
             near = []
-            for frame in (f for f in frames if f // STRETCH_FRAMES == number):
-                j = frame * STEPS_PER_FRAME + s - max_shift
+            for frame in (f for f in frames if f // BLOCK_FRAMES == number):
+                j = frame * HOPS_PER_FRAME + s - max_shift
                 if 0 <= j < steps:
                     i = frame - first_frame
                     near.append(math.dist(video[i].tolist(), audio[j].tolist()))
-            assert stretches.counts[k, s] == len(near)
-            assert stretches.sums[k, s] == pytest.approx(sum(near), rel=1e-3, abs=1e-3)
+            assert blocks.counts[k, s] == len(near)
+            assert blocks.sums[k, s] == pytest.approx(sum(near), rel=1e-3, abs=1e-3)
 
 
 def test_equal_vectors_have_no_distance() -> None:
-    vectors = np.full((STRETCH_FRAMES, 4), 123.4, np.float32)  # rounding must not give a NaN
-    stretches = compare(vectors, vectors, 0, 0)
-    assert stretches.sums[0, 0] == pytest.approx(0, abs=0.5)
-    assert np.isfinite(stretches.curve).all()
+    vectors = np.full((BLOCK_FRAMES, 4), 123.4, np.float32)  # rounding must not give a NaN
+    blocks = distance_blocks(vectors, vectors, 0, 0)
+    assert blocks.sums[0, 0] == pytest.approx(0, abs=0.5)
+    assert np.isfinite(blocks.curve).all()
 
 
 def test_shifts_that_few_pictures_can_judge_are_no_candidates() -> None:
@@ -143,8 +150,8 @@ def test_a_short_clip_is_not_drawn_to_the_edges(frames: int, shift: int) -> None
 def test_strangers_do_not_agree() -> None:
     agreement = [offset_of(*strangers(150, seed)).evidence.agreement for seed in range(10)]
     assert np.mean(agreement) < 0.5
-    leads = [offset_of(*strangers(150, seed)).evidence.lead for seed in range(10)]
-    assert max(leads) < 0.5 * offset_of(*clip(150, 0)).evidence.lead
+    leads = [offset_of(*strangers(150, seed)).evidence.margin for seed in range(10)]
+    assert max(leads) < 0.5 * offset_of(*clip(150, 0)).evidence.margin
 
 
 def test_a_flat_curve_tells_nothing() -> None:
@@ -152,7 +159,7 @@ def test_a_flat_curve_tells_nothing() -> None:
     found = offset_of(same, np.ones((300, 4), np.float32))
     evidence = found.evidence
     assert evidence.median_distance - evidence.min_distance == pytest.approx(0, abs=1e-3)
-    assert evidence.lead < 0.05
+    assert evidence.margin < 0.05
     assert np.isfinite(evidence.features).all()
 
 
@@ -169,8 +176,8 @@ def test_a_match_beyond_the_range_is_no_answer(beyond: int) -> None:
 def test_without_sound_or_picture_there_is_no_offset() -> None:
     pictures, sounds = clip(50, 0)
     for video, audio in ((pictures, sounds[:0]), (pictures[:0], sounds)):
-        stretches = compare(video, audio, 0, MAX_SHIFT)
-        assert find_offset(stretches) is None
+        blocks = distance_blocks(video, audio, 0, MAX_SHIFT)
+        assert find_offset(blocks) is None
 
 
 def test_the_answer_is_always_the_same() -> None:
@@ -203,14 +210,14 @@ def test_the_vertex_without_two_neighbours_is_the_best_point(
 
 @pytest.mark.parametrize("early_by_frames", [-5, 0, 3])
 def test_upstream_scoring_has_the_same_sign(early_by_frames: int) -> None:
-    pictures, sounds = clip(100, -early_by_frames * STEPS_PER_FRAME)
-    _, _, frames = upstream_scores(pictures, sounds[::STEPS_PER_FRAME])
+    pictures, sounds = clip(100, -early_by_frames * HOPS_PER_FRAME)
+    _, _, frames = lse_scores(pictures, sounds[::HOPS_PER_FRAME])
     assert frames == early_by_frames
 
 
 def test_upstream_scoring_pads_with_zeros() -> None:
     video = np.array([[3.0, 4.0]] * 2)
-    distance, confidence, frames = upstream_scores(video, np.array([[0.0, 16.0]] * 3))
+    distance, confidence, frames = lse_scores(video, np.array([[0.0, 16.0]] * 3))
     # Shifts of 2 and more meet zeros only, 5 away; the sounds are sqrt(9 + 144) away.
     assert (distance, confidence, frames) == (5, 0, 15)
 
@@ -221,7 +228,7 @@ def test_upstream_scores_are_those_of_upstream() -> None:
     with np.load(REFERENCE) as arrays:
         video, audio = arrays["all_video_embeddings"], arrays["audio_embeddings"]
         means = arrays["mean_distances"]
-    distance, confidence, frames = upstream_scores(video, audio)
+    distance, confidence, frames = lse_scores(video, audio)
     assert distance == pytest.approx(means.min(), rel=1e-5) == pytest.approx(1321.01, abs=0.01)
     assert confidence == pytest.approx(np.median(means) - means.min(), rel=1e-3)
     assert confidence == pytest.approx(0.749, abs=0.001)

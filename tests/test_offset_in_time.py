@@ -4,41 +4,43 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_embeddings import alike, lips, strangers_lips, talk
+from made_embeddings import active, alike, lips, strangers_lips
 from talking_face import write_talking_face
 from timeline import run
 
-from avsync.pipeline.loading import open_tools
+from avsync.pipeline.loading import load_pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
-from avsync.sync.active_speaker import Talk, listen
+from avsync.sync.active_speaker import ActiveSpeaker, distance_table
 from avsync.sync.drift import film_speeds, find_stretch
 from avsync.sync.offset import Offset, find_offset
 from avsync.sync.steps import Part, find_parts, gain_of
-from avsync.timebase import STEPS_PER_FRAME, drift_ms_per_minute, stretch_of_drift
-from avsync.tracks import FaceTrack, Seen, stretched
+from avsync.timebase import HOPS_PER_FRAME, drift_ms_per_minute, stretch_of_drift
+from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
 MAX_SHIFT = 100
 
 
-def seen(pictures: np.ndarray, sounds: np.ndarray) -> Seen:
+def seen(pictures: np.ndarray, sounds: np.ndarray) -> EmbeddedClip:
     frames = len(pictures) + 4
     boxes = np.tile(np.float32([80, 60, 50, 50]), (frames, 1))
-    return Seen([FaceTrack(0, boxes, pictures)], sounds, np.ones(len(sounds), bool), frames)
+    return EmbeddedClip([FaceTrack(0, boxes, pictures)], sounds, np.ones(len(sounds), bool), frames)
 
 
-def made(seconds: float, *, match: float = 0.5, offset_steps: int = 0, seed: int = 0) -> Seen:
+def made(
+    seconds: float, *, match: float = 0.5, offset_steps: int = 0, seed: int = 0
+) -> EmbeddedClip:
     """Pictures that resemble their sounds by `match`, with the sound late by `offset_steps`."""
-    sounds = talk(seconds, seed)
+    sounds = active(seconds, seed)
     return seen(lips(sounds, round(25 * seconds), offset_steps, match, seed + 1), sounds)
 
 
-def stepping(*parts: tuple[float, int], match: float = 0.4, seed: int = 0) -> Talk:
+def stepping(*parts: tuple[float, int], match: float = 0.4, seed: int = 0) -> ActiveSpeaker:
     """Parts of so many seconds, each with its sound late by so many steps."""
-    sounds = talk(sum(seconds for seconds, _ in parts) + 0.2, seed)
+    sounds = active(sum(seconds for seconds, _ in parts) + 0.2, seed)
     shifts = np.repeat([shift for _, shift in parts], [round(25 * s) for s, _ in parts])
-    steps = np.arange(len(shifts)) * STEPS_PER_FRAME + shifts
-    heard = listen([seen(alike(sounds, steps, match, seed + 1), sounds)], MAX_SHIFT)
+    steps = np.arange(len(shifts)) * HOPS_PER_FRAME + shifts
+    heard = distance_table([seen(alike(sounds, steps, match, seed + 1), sounds)], MAX_SHIFT)
     assert heard
     return heard
 
@@ -47,11 +49,9 @@ def is_sure(offset: Offset) -> bool:
     return offset.evidence.agreement > 0.95
 
 
-def places(found: Talk, parts: list[Part]) -> list[tuple[float, float]]:
+def places(found: ActiveSpeaker, parts: list[Part]) -> list[tuple[float, float]]:
     """(seconds at which it begins, offset in ms) of each part."""
-    return [
-        (found.stretches.start_seconds(part.rows.start), part.offset.offset_ms) for part in parts
-    ]
+    return [(found.blocks.start_seconds(part.rows.start), part.offset.offset_ms) for part in parts]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -64,9 +64,9 @@ def test_steps_are_found_where_they_are(seed: int) -> None:
         (pytest.approx(20, abs=1), pytest.approx(200, abs=10)),
         (pytest.approx(50, abs=1), pytest.approx(-120, abs=10)),
     ]
-    everything = find_offset(heard.stretches)
+    everything = find_offset(heard.blocks)
     assert everything
-    constant = Part(slice(0, len(heard.stretches.numbers)), everything)
+    constant = Part(slice(0, len(heard.blocks.numbers)), everything)
     assert gain_of(heard, parts) > gain_of(heard, [constant])
 
 
@@ -82,10 +82,10 @@ def test_a_step_too_small_to_matter_is_none() -> None:
 
 def test_what_fits_nowhere_is_no_part() -> None:
     """Somebody else is heard for a while: its time goes to the parts beside it."""
-    sounds = talk(60.2)
+    sounds = active(60.2)
     pictures = lips(sounds, 1504, 5)
     pictures[500:750] = strangers_lips(254, 9)[:250]
-    heard = listen([seen(pictures, sounds)], MAX_SHIFT)
+    heard = distance_table([seen(pictures, sounds)], MAX_SHIFT)
     assert heard and len(find_parts(heard, is_sure)) == 0
 
 
@@ -127,7 +127,7 @@ def test_too_short_for_a_line() -> None:
 
 def test_nobody_to_be_seen() -> None:
     film = made(12)
-    assert find_stretch([Seen([], film.audio, film.sounding, film.frame_count)], 1.0) == 1.0
+    assert find_stretch([EmbeddedClip([], film.audio, film.sounding, film.frame_count)], 1.0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_film_sped_up_is_put_right(tmp_path: Path) -> None:
     faster = ("-bsf:v", "setts=ts=TS*24/25")
     run("-i", natural, "-c", "copy", *faster, wrong)
     look = DetectOptions(faces="hog")
-    report = fix(wrong, out, FixOptions(look), tools=open_tools(look))
+    report = fix(wrong, out, FixOptions(look), pipeline=load_pipeline(look))
     assert report.status == "fixed" and report.method == "resample", report.reasons
     assert report.before and report.before.segments[0].explained_by == "24 fps played at 25"
     assert report.drift_ppm == pytest.approx(-1e6 / 24, rel=0.05)

@@ -11,7 +11,7 @@ from avsync.batch.detect import BatchOptions
 from avsync.errors import UsageError
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
-from avsync.remux.plan import Wishes
+from avsync.remux.plan import RemuxOptions
 from avsync.tolerance import Filter, Tolerance
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -31,12 +31,16 @@ NAN, INFINITE = float("nan"), float("inf")
         (DetectOptions, {"video_track": 0}, "--video-track 0: tracks count from 1"),
         (
             FixOptions,
-            {"detect": DetectOptions(audio_track=1), "wishes": Wishes(audio_track=2)},
+            {"detect": DetectOptions(audio_track=1), "remux": RemuxOptions(audio_track=2)},
             "audio track 1 to be heard, 2 to be moved: name one",
         ),
         (FixOptions, {"offset_ms": NAN}, "--offset nan: at most an hour"),
         (FixOptions, {"offset_ms": INFINITE}, "--offset inf: at most an hour"),
-        (FixOptions, {"wishes": Wishes(audio_track=0)}, "--audio-track 0: tracks count from 1"),
+        (
+            FixOptions,
+            {"remux": RemuxOptions(audio_track=0)},
+            "--audio-track 0: tracks count from 1",
+        ),
         (BatchOptions, {"jobs": 0}, "--jobs 0: 1 or more"),
         (BatchOptions, {"timeout_seconds": 0.0}, "--timeout 0: more than 0 seconds"),
         (BatchOptions, {"timeout_seconds": NAN}, "--timeout nan: more than 0 seconds"),

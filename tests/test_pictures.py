@@ -9,7 +9,7 @@ from avsync.faces.boxes import Box
 from avsync.faces.crops import CropGeometry, crop
 from avsync.faces.tracking import follow_faces
 from avsync.media import decode
-from avsync.media.frames import bgr_of, brightness_of, is_planes, size_of
+from avsync.media.frames import bgr_of, is_i420, luma, size_of
 from avsync.media.probe import MediaInfo, probe
 
 SIZE = (320, 180)
@@ -26,12 +26,12 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
 def test_planes_show_the_same_picture(film: MediaInfo) -> None:
     pairs = zip(decode.read_frames(film), decode.read_frames(film, colour=False), strict=True)
     for bgr, planes in pairs:
-        assert is_planes(planes) and not is_planes(bgr)
+        assert is_i420(planes) and not is_i420(bgr)
         assert size_of(planes) == size_of(bgr) == SIZE
         assert bgr_of(bgr) is bgr
         assert np.abs(bgr_of(planes).astype(int) - bgr).mean() < 3
         grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-        assert np.corrcoef(brightness_of(planes).ravel(), grey.ravel())[0, 1] > 0.998
+        assert np.corrcoef(luma(planes).ravel(), grey.ravel())[0, 1] > 0.998
 
 
 def test_crops_of_planes_differ_in_contrast_alone(film: MediaInfo) -> None:
@@ -67,10 +67,10 @@ class Nobody:
 def test_cuts_are_seen_in_planes() -> None:
     """A dark shot and a bright one; the finder looks anew at once."""
     looks = []
-    finder = Nobody()
-    finder.find = lambda picture: looks.append(int(picture.mean())) or []  # type: ignore[method-assign]
+    detector = Nobody()
+    detector.find = lambda picture: looks.append(int(picture.mean())) or []  # type: ignore[method-assign]
     dark, bright = (np.full((270, 320), level, np.uint8) for level in (60, 180))
     for planes in (dark, bright):
         planes[180:] = 128
-    assert len(list(follow_faces([dark] * 6 + [bright] * 6, finder))) == 12
+    assert len(list(follow_faces([dark] * 6 + [bright] * 6, detector))) == 12
     assert [level > 128 for level in looks] == [False, False, True, True]

@@ -15,7 +15,7 @@ from timeline import EVENTS, H264, make_clicks
 
 from avsync.media.container import take_inventory
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import Cure, Wishes
+from avsync.remux.plan import AudioCorrection, RemuxOptions
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -131,7 +131,9 @@ def lag_ms(path: Path, profile: Path) -> float:
 def test_a_browser_plays_the_sound_where_it_was_put(tmp_path: Path, offset_ms: int) -> None:
     """A picture may be shown a frame late, and the machine may be busy: 60 ms are allowed for."""
     source, out = make_clicks(tmp_path / "in.mp4", *H264, "-c:a", "aac"), tmp_path / "out.mp4"
-    written = write_proved(Move(take_inventory(source), out, Cure(offset_ms), Wishes()), out)
+    written = write_proved(
+        Move(take_inventory(source), out, AudioCorrection(offset_ms), RemuxOptions()), out
+    )
     assert not written.doubts
     before, after = lag_ms(source, tmp_path / "one"), lag_ms(out, tmp_path / "two")
     assert after - before == pytest.approx(offset_ms, abs=60)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from avsync.batch.pool import Answer, Pool, Task, WorkerLostError
-from avsync.batch.processes import berths_of
+from avsync.batch.pool import Pool, Result, Task, WorkerLostError
+from avsync.batch.processes import core_groups
 from avsync.errors import MediaError, WeightsError, WorkersError
 from avsync.report import Source, SyncReport
 from avsync.system.resources import cores, default_jobs, free_bytes
@@ -64,7 +64,7 @@ def _failed(path: str, why: str) -> SyncReport:
     return SyncReport(path, "error", reasons=(f"{path}: {why}",))
 
 
-def _said(answers: Iterable[Answer[SyncReport]]) -> list[tuple[str, str]]:
+def _said(answers: Iterable[Result[SyncReport]]) -> list[tuple[str, str]]:
     return [(answer.task.path, answer.report.status) for answer in answers]
 
 
@@ -102,7 +102,7 @@ def test_a_lost_worker_costs_its_file_and_is_replaced(fake: type[FakeWorker]) ->
 
 
 def test_a_file_may_cost_some_workers_where_machines_are_lost(fake: type[FakeWorker]) -> None:
-    answers = Pool(fake, 2, _failed, may_be_lost=2).run(_tasks(["unlucky 1", "kills", "unlucky 2"]))
+    answers = Pool(fake, 2, _failed, max_retries=2).run(_tasks(["unlucky 1", "kills", "unlucky 2"]))
     assert sorted(_said(answers)) == [
         ("kills", "error"), ("unlucky 1", "ok"), ("unlucky 2", "ok"),
     ]  # fmt: skip
@@ -210,8 +210,8 @@ def test_caches_of_shapes_are_capped_but_where_the_user_has_chosen() -> None:
 
 
 def test_each_worker_has_its_cores() -> None:
-    assert berths_of([0, 1, 2, 3], 3) == [{0}, {1}, {2, 3}]
-    assert berths_of([4, 6], 2) == [{4}, {6}]
-    assert berths_of([0, 1], 1) == [{0, 1}]
-    assert berths_of([5], 2) == [set(), {5}]  # the first goes anywhere
-    assert berths_of([], 2) == [set(), set()]  # nobody says which there are
+    assert core_groups([0, 1, 2, 3], 3) == [{0}, {1}, {2, 3}]
+    assert core_groups([4, 6], 2) == [{4}, {6}]
+    assert core_groups([0, 1], 1) == [{0, 1}]
+    assert core_groups([5], 2) == [set(), {5}]  # the first goes anywhere
+    assert core_groups([], 2) == [set(), set()]  # nobody says which there are

@@ -17,7 +17,7 @@ from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import Cure, Wishes
+from avsync.remux.plan import AudioCorrection, RemuxOptions
 
 REAL = bundled_ffmpeg()
 pytestmark = pytest.mark.skipif(REAL is None, reason="imageio-ffmpeg carries none here")
@@ -89,7 +89,7 @@ def test_where_one_crashes_another_takes_over(
 def test_what_one_cannot_write_another_writes(
     clip: Path, use: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    move = Move(take_inventory(clip), tmp_path / "out.mkv", Cure(100.0), Wishes())
+    move = Move(take_inventory(clip), tmp_path / "out.mkv", AudioCorrection(100.0), RemuxOptions())
     use(CRASH)
     assert write_proved(move, move.target).doubts == ()
     assert packet_sums(move.target) == packet_sums(clip)

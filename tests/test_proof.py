@@ -9,7 +9,7 @@ from timeline import H264, KINDS, click_seconds, make_clicks, run
 from avsync.media.container import take_inventory
 from avsync.media.stamps import list_stamps
 from avsync.remux.hearing import Sound, seconds_late
-from avsync.remux.proof import Finding, Original, compare
+from avsync.remux.proof import Difference, Original, compare
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clicks(tmp_path_factory.mktemp("clip") / "clip.mp4", *H264, "-c:a", "aac")
 
 
-def found(source: Path, copy: Path, *delays: float) -> Finding:
+def found(source: Path, copy: Path, *delays: float) -> Difference:
     """What is wrong with a copy of all streams, delayed by seconds."""
     original = Original.of(take_inventory(source))
     return compare(original, copy, range(len(delays)), dict(enumerate(delays)))

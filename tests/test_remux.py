@@ -22,7 +22,7 @@ from avsync.remux.containers import NO_START_TIMES
 from avsync.remux.encodings import encoder_for
 from avsync.remux.filters import rate_pair
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import Cure, Wishes
+from avsync.remux.plan import AudioCorrection, RemuxOptions
 
 SHIFTS_MS = (-900, -37, 240)
 COPIED = [kind for kind in KINDS if f".{kind}" not in NO_START_TIMES]
@@ -45,9 +45,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: make_clicks(folder / f"c.{kind}", *codecs) for kind, codecs in KINDS.items()}
 
 
-def move(source: Path, target: Path, cure: Cure, wishes: Wishes | None = None) -> tuple[str, ...]:
+def move(
+    source: Path, target: Path, cure: AudioCorrection, remux: RemuxOptions | None = None
+) -> tuple[str, ...]:
     """Write what `avsync fix` would write; returns its notes."""
-    wanted = Move(take_inventory(source), target, cure, wishes or Wishes())
+    wanted = Move(take_inventory(source), target, cure, remux or RemuxOptions())
     written = write_proved(wanted, target)
     assert written.doubts == ()
     return wanted.planner()(()).notes + written.notes
@@ -60,7 +62,7 @@ def test_a_copy_moves_the_sound_alone(
     clips: dict[str, Path], tmp_path: Path, kind: str, offset_ms: int
 ) -> None:
     out = tmp_path / f"out.{kind}"
-    assert move(clips[kind], out, Cure(offset_ms)) == ()
+    assert move(clips[kind], out, AudioCorrection(offset_ms)) == ()
     assert lags_ms(out) - lags_before(clips[kind]) == pytest.approx(offset_ms, abs=NEAR_MS)
     # An MPEG program stream has no order but that of arrival.
     in_order = sorted if kind == "mpg" else list
@@ -74,7 +76,7 @@ def test_a_copy_into_another_container(
 ) -> None:
     kind, other = pair.split(">")
     out = tmp_path / f"out.{other}"
-    assert move(clips[kind], out, Cure(offset_ms)) == ()
+    assert move(clips[kind], out, AudioCorrection(offset_ms)) == ()
     assert lags_ms(out) - lags_before(clips[kind]) == pytest.approx(offset_ms, abs=NEAR_MS)
     (tmp_path / out.name).unlink()
     assert not list(tmp_path.iterdir())
@@ -90,7 +92,7 @@ def test_no_pair_of_containers_is_written_wrong(
     written = 0
     for other in (*KINDS, "m4v", "3gp"):
         out = tmp_path / f"out.{other}"
-        wanted = Move(take_inventory(clips[kind]), out, Cure(-237), Wishes())
+        wanted = Move(take_inventory(clips[kind]), out, AudioCorrection(-237), RemuxOptions())
         try:
             done = write_proved(wanted, out)
         except MediaError:
@@ -115,7 +117,7 @@ def test_streams_that_start_apart(
     begin = {"mkv": ("-output_ts_offset", "25.68"), "ts": ("-muxdelay", "0", "-muxpreload", "0")}
     run(*apart, "-map", "1:v", "-map", "0:a", "-c", "copy", *begin.get(kind, ()), source)
     out, offset_ms = tmp_path / f"out.{other}", -250 if late_ms > 0 else 130
-    move(source, out, Cure(offset_ms))
+    move(source, out, AudioCorrection(offset_ms))
     assert lags_ms(out) - lags_ms(source) == pytest.approx(offset_ms, abs=NEAR_MS)
 
 
@@ -129,7 +131,7 @@ def test_encoding_the_sound_again_moves_its_samples(
     clips: dict[str, Path], tmp_path: Path, kind: str, offset_ms: int
 ) -> None:
     out = tmp_path / f"out.{kind}"
-    (note,) = move(clips[kind], out, Cure(offset_ms), Wishes(reencode_audio=True))
+    (note,) = move(clips[kind], out, AudioCorrection(offset_ms), RemuxOptions(reencode_audio=True))
     assert "encoded again" in note
     assert lags_ms(out) - lags_before(clips[kind]) == pytest.approx(offset_ms, abs=NEAR_MS)
     assert sorted(packet_sums(out))[-1] == sorted(sums_before(clips[kind]))[-1], "not copied"
@@ -201,7 +203,7 @@ def test_everything_else_is_kept(
     """As far as that ffmpeg knows of it: old ones do not see what a track is called in MP4."""
     source: Path = request.getfixturevalue(name)
     out = tmp_path / f"out{source.suffix}"
-    assert move(source, out, Cure(240)) == ()
+    assert move(source, out, AudioCorrection(240)) == ()
     assert description(out, each_ffmpeg) == description(source, each_ffmpeg)
     assert packet_sums(out) == packet_sums(source)
     for track in (0, 1):
@@ -214,7 +216,7 @@ def test_what_is_brought_forward_in_matroska_keeps_chapters_on_the_picture(
     rich: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mkv"
-    move(rich, out, Cure(-500))
+    move(rich, out, AudioCorrection(-500))
     changed = set(description(out)) ^ set(description(rich))
     assert {line.strip() for line in changed} == {
         "Chapter #0:0: start 0.000000, end 2.500000",
@@ -228,31 +230,31 @@ def test_what_is_brought_forward_in_matroska_keeps_chapters_on_the_picture(
 @pytest.mark.usefixtures("each_ffmpeg")
 def test_one_track_alone(rich: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    move(rich, out, Cure(-300), Wishes(audio_track=2))
+    move(rich, out, AudioCorrection(-300), RemuxOptions(audio_track=2))
     first, second = (lags_ms(out, k) - lags_ms(rich, k) for k in (0, 1))
     assert first == pytest.approx(0, abs=2)
     assert second == pytest.approx(-300, abs=2)
     with pytest.raises(MediaError, match="no audio track 3; it has 2"):
-        move(rich, out, Cure(1), Wishes(audio_track=3))
+        move(rich, out, AudioCorrection(1), RemuxOptions(audio_track=3))
 
 
 def test_no_sound_to_move(clips: dict[str, Path], tmp_path: Path) -> None:
     mute = tmp_path / "mute.mp4"
     run("-i", clips["mp4"], "-an", "-c", "copy", mute)
     with pytest.raises(MediaError, match=r"mute\.mp4: no audio stream"):
-        move(mute, tmp_path / "out.mp4", Cure(100))
+        move(mute, tmp_path / "out.mp4", AudioCorrection(100))
 
 
 def test_the_index_stays_in_front(rich_mp4: Path, clips: dict[str, Path], tmp_path: Path) -> None:
     for source, is_first in ((rich_mp4, True), (clips["mp4"], False)):
         out = tmp_path / "out.mp4"
-        move(source, out, Cure(100))
+        move(source, out, AudioCorrection(100))
         data = out.read_bytes()
         assert (data.index(b"moov") < data.index(b"mdat")) is is_first
 
 
 def test_what_another_container_cannot_hold_is_named(rich: Path, tmp_path: Path) -> None:
-    notes = move(rich, tmp_path / "out.mp4", Cure(100))
+    notes = move(rich, tmp_path / "out.mp4", AudioCorrection(100))
     assert sorted(note.split(")")[0] for note in notes) == [
         "stream 2 (subtitle, subrip",
         "stream 4 (attachment, none",
@@ -262,7 +264,7 @@ def test_what_another_container_cannot_hold_is_named(rich: Path, tmp_path: Path)
 
 
 def test_avi_says_that_it_cannot_carry_a_start(clips: dict[str, Path], tmp_path: Path) -> None:
-    (note,) = move(clips["avi"], tmp_path / "out.avi", Cure(240))
+    (note,) = move(clips["avi"], tmp_path / "out.avi", AudioCorrection(240))
     assert "AVI cannot carry a start time" in note and ".mkv" in note
 
 
@@ -273,7 +275,9 @@ def test_stretched_sound_follows_the_line(
     clips: dict[str, Path], tmp_path: Path, stretch: float, keep_pitch: bool
 ) -> None:
     out = tmp_path / "out.mkv"
-    (note,) = move(clips["mkv"], out, Cure(150, stretch), Wishes(keep_pitch=keep_pitch))
+    (note,) = move(
+        clips["mkv"], out, AudioCorrection(150, stretch), RemuxOptions(keep_pitch=keep_pitch)
+    )
     assert "resampled" in note
     wanted = click_seconds(clips["mkv"]) * stretch + 0.15 - flash_seconds(clips["mkv"])
     # Pitch is kept by moving pieces of a few ms about.
@@ -290,7 +294,7 @@ def test_rates_are_exact_enough_for_a_day(ratio: float) -> None:
 
 def test_bitrate_and_codec_stay_alike(clips: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
-    move(clips["mp4"], out, Cure(50), Wishes(reencode_audio=True))
+    move(clips["mp4"], out, AudioCorrection(50), RemuxOptions(reencode_audio=True))
     before, after = (take_inventory(p).of_kind("Audio")[0] for p in (clips["mp4"], out))
     assert (after.codec, after.sample_rate) == (before.codec, before.sample_rate)
     assert before.bits_per_second and after.bits_per_second

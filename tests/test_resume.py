@@ -30,7 +30,7 @@ OTHERS = {  # than are usual, one for each option
     "device": "cpu",
     "audio_track": 2,
     "video_track": 2,
-    "varies": False,
+    "detect_changes": False,
     "thorough": True,
 }
 
@@ -84,12 +84,12 @@ def test_an_answer_holds_for_the_options_it_was_asked_with(tmp_path: Path, name:
     usual = DetectOptions()
     other = replace(usual, **{name: OTHERS[name]})
     assert getattr(usual, name) != getattr(other, name)
-    asked = replace(SOURCE, options=usual.decisive)
+    asked = replace(SOURCE, options=usual.cache_key)
     with ReportFile(tmp_path / "report.jsonl") as report:
         report.append(replace(_report("a.mp4"), source=asked))
     with ReportFile(tmp_path / "report.jsonl") as report:
         assert report.answer("a.mp4", asked)
-        known = report.answer("a.mp4", replace(asked, options=other.decisive))
+        known = report.answer("a.mp4", replace(asked, options=other.cache_key))
     assert (known is not None) == (name in {"device", "weights"})
 
 

@@ -19,12 +19,12 @@ from avsync.pipeline.sampling import (
     MOST_LOOKS,
     WHOLE_SECONDS,
     Look,
+    detect_changes,
     disagree,
     is_long,
     spans,
     spread_over,
     suffice,
-    varies,
 )
 from avsync.report import Segment, SyncReport
 
@@ -90,8 +90,8 @@ def test_a_look_that_runs_away_calls_for_the_whole_file() -> None:
     running = Segment(0.0, 20.0, 0.0, drift_ms_per_minute=2400.0)
     assert disagree(looks(replace(answer(0), segments=(running,)), UNTOLD))
     assert not disagree(looks(replace(answer(0, 0.8), segments=(running,)), UNTOLD))
-    assert varies(answer(-80, segments=2))
-    assert not varies(answer(-80)) and not varies(UNTOLD)
+    assert detect_changes(answer(-80, segments=2))
+    assert not detect_changes(answer(-80)) and not detect_changes(UNTOLD)
 
 
 def test_what_parts_tell_is_said_of_the_whole() -> None:

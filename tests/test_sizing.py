@@ -71,24 +71,24 @@ def test_other_crops_need_other_sizes(film: MediaInfo) -> None:
 
 
 def test_stills_are_spread_over_the_film(film: MediaInfo) -> None:
-    finder = Given((100.0,))
-    side_needed(film, finder, GEOMETRY)
-    assert len(finder.pictures) == FEWEST_STILLS
-    assert {picture.shape for picture in finder.pictures} == {(360, 640, 3)}
-    seconds = [round((float(picture.mean()) - 20) / 30) for picture in finder.pictures]
+    detector = Given((100.0,))
+    side_needed(film, detector, GEOMETRY)
+    assert len(detector.pictures) == FEWEST_STILLS
+    assert {picture.shape for picture in detector.pictures} == {(360, 640, 3)}
+    seconds = [round((float(picture.mean()) - 20) / 30) for picture in detector.pictures]
     assert seconds == [1, 3, 5]
 
 
 def test_small_films_are_not_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "small.mp4"
     write_talking_face(path, seconds=1, size=(640, 360))
-    finder = Given((300.0,))
+    detector = Given((300.0,))
     info = probe(path)
-    assert decoded_size(info.require_both()[0], side_needed(info, finder, GEOMETRY)) == (
+    assert decoded_size(info.require_both()[0], side_needed(info, detector, GEOMETRY)) == (
         640,
         360,
     )
-    assert not finder.pictures
+    assert not detector.pictures
 
 
 def test_after_the_end_there_is_the_last_still_or_none(film: MediaInfo, tmp_path: Path) -> None:

@@ -2,43 +2,45 @@
 
 import numpy as np
 import pytest
-from made_embeddings import lips, strangers_lips, talk
+from made_embeddings import active, lips, strangers_lips
 
-from avsync.sync.active_speaker import Talk, among, listen
-from avsync.sync.offset import STRETCH_FRAMES, Stretches, compare, find_offset
-from avsync.tracks import FaceTrack, Seen, stretched
+from avsync.sync.active_speaker import ActiveSpeaker, distance_table, select_active_speaker
+from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks, find_offset
+from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
 MAX_SHIFT = 100
 SHIFT = 12  # steps by which the sound is late
 
 
-def face(first_frame: int, frames: int, is_speaker: bool, seed: int = 0) -> Stretches:
+def face(first_frame: int, frames: int, is_speaker: bool, seed: int = 0) -> DistanceBlocks:
     """A face that is seen for a while, in a film in which somebody talks all the time."""
-    sound = talk(20.0)
+    sound = active(20.0)
     pictures = lips(sound, 500, SHIFT) if is_speaker else strangers_lips(500, seed + 1)
-    return compare(pictures[first_frame : first_frame + frames], sound, first_frame, MAX_SHIFT)
+    return distance_blocks(
+        pictures[first_frame : first_frame + frames], sound, first_frame, MAX_SHIFT
+    )
 
 
-def chosen(tracks: list[Stretches]) -> list[int]:
+def chosen(tracks: list[DistanceBlocks]) -> list[int]:
     """Who speaks in each stretch, at the true offset."""
-    found = among(tracks)
+    found = select_active_speaker(tracks)
     assert found
     return [int(number) for number in found.who[:, MAX_SHIFT + SHIFT]]
 
 
-def offset_ms(found: Talk | None) -> float:
+def offset_ms(found: ActiveSpeaker | None) -> float:
     assert found
-    offset = find_offset(found.stretches)
+    offset = find_offset(found.blocks)
     assert offset
     return offset.offset_ms
 
 
 def test_one_face_is_taken_as_it_is() -> None:
     track = face(0, 200, is_speaker=True)
-    found = among([track])
-    assert found and found.stretches.numbers.tolist() == track.numbers.tolist()
+    found = select_active_speaker([track])
+    assert found and found.blocks.numbers.tolist() == track.numbers.tolist()
     assert (found.who == 0).all()
-    np.testing.assert_array_equal(found.stretches.counts, track.counts)
+    np.testing.assert_array_equal(found.blocks.counts, track.counts)
     assert offset_ms(found) == pytest.approx(-10 * SHIFT, abs=3)
 
 
@@ -47,18 +49,20 @@ def test_the_speaker_counts_among_listeners(listeners: int) -> None:
     others = [face(0, 400, is_speaker=False, seed=n) for n in range(listeners)]
     tracks = [*others, face(0, 400, is_speaker=True)]
     assert np.mean(np.array(chosen(tracks)) == listeners) > 0.9
-    assert offset_ms(among(tracks)) == pytest.approx(-10 * SHIFT, abs=3)
+    assert offset_ms(select_active_speaker(tracks)) == pytest.approx(-10 * SHIFT, abs=3)
 
 
 def test_who_speaks_changes_with_the_turns_of_a_talk() -> None:
-    sound = talk(20.0)
+    sound = active(20.0)
     here, there = lips(sound, 500, SHIFT), strangers_lips(500, 3)
     first = np.concatenate([here[:250], there[250:]])
     second = np.concatenate([there[:250], here[250:]])
-    found = among([compare(pictures, sound, 0, MAX_SHIFT) for pictures in (first, second)])
+    found = select_active_speaker(
+        [distance_blocks(pictures, sound, 0, MAX_SHIFT) for pictures in (first, second)]
+    )
     assert found
     who = found.who[:, MAX_SHIFT + SHIFT]
-    border = 250 // STRETCH_FRAMES
+    border = 250 // BLOCK_FRAMES
     assert (who[: border - 5] == 0).mean() > 0.9
     assert (who[border + 5 :] == 1).mean() > 0.9
     shares = found.shares(np.full(len(who), MAX_SHIFT + SHIFT), 2)
@@ -68,10 +72,10 @@ def test_who_speaks_changes_with_the_turns_of_a_talk() -> None:
 
 def test_the_order_of_the_tracks_does_not_matter() -> None:
     tracks = [face(0, 400, is_speaker=False), face(100, 200, is_speaker=True)]
-    there, back = among(tracks), among(tracks[::-1])
+    there, back = select_active_speaker(tracks), select_active_speaker(tracks[::-1])
     assert there and back
-    np.testing.assert_allclose(there.stretches.sums, back.stretches.sums)
-    judged = there.stretches.counts > 0
+    np.testing.assert_allclose(there.blocks.sums, back.blocks.sums)
+    judged = there.blocks.counts > 0
     np.testing.assert_array_equal(there.who[judged], 1 - back.who[judged])
 
 
@@ -83,57 +87,59 @@ def test_faces_one_after_the_other_all_count() -> None:
 def test_a_wrong_offset_is_favoured_no_less_than_the_right_one() -> None:
     """Of two listeners, no offset stands out just because faces could be chosen."""
     tracks = [face(0, 400, is_speaker=False, seed=n) for n in (4, 5)]
-    found = among(tracks)
+    found = select_active_speaker(tracks)
     assert found
-    offset = find_offset(found.stretches)
-    assert offset and offset.evidence.agreement < 0.8 and offset.evidence.lead < 0.6
+    offset = find_offset(found.blocks)
+    assert offset and offset.evidence.agreement < 0.8 and offset.evidence.margin < 0.6
 
 
 def test_a_face_without_sound_to_compare_yields() -> None:
-    sound = talk(20.0)
-    silent = compare(lips(sound, 200, 0), sound[:0], 0, MAX_SHIFT)
+    sound = active(20.0)
+    silent = distance_blocks(lips(sound, 200, 0), sound[:0], 0, MAX_SHIFT)
     assert set(chosen([silent, face(0, 200, is_speaker=True)])) == {1}
 
 
 def test_no_face_no_talk() -> None:
-    sound = talk(1.0)
-    assert among([]) is None
-    assert listen([Seen([], sound, np.ones(len(sound), bool), 25)], MAX_SHIFT) is None
+    sound = active(1.0)
+    assert select_active_speaker([]) is None
+    assert (
+        distance_table([EmbeddedClip([], sound, np.ones(len(sound), bool), 25)], MAX_SHIFT) is None
+    )
 
 
 def test_looks_at_parts_add_up_on_the_timeline_of_the_file() -> None:
-    sound = talk(40.0)
+    sound = active(40.0)
     pictures = lips(sound, 1000, SHIFT)
     boxes = np.zeros((300, 4), np.float32)
 
-    def look(first: int) -> Seen:
+    def look(first: int) -> EmbeddedClip:
         heard = sound[4 * first : 4 * first + 1300]
         track = FaceTrack(0, boxes, pictures[first : first + 296])
-        return Seen([track], heard, np.ones(len(heard), bool), 300, first_frame=first)
+        return EmbeddedClip([track], heard, np.ones(len(heard), bool), 300, first_frame=first)
 
-    found = listen([look(0), look(500)], MAX_SHIFT)
+    found = distance_table([look(0), look(500)], MAX_SHIFT)
     assert found
-    assert found.stretches.numbers.tolist() == [*range(30), *range(50, 80)]
+    assert found.blocks.numbers.tolist() == [*range(30), *range(50, 80)]
     assert offset_ms(found) == pytest.approx(-10 * SHIFT, abs=3)
 
 
 def test_long_files_with_a_wide_search_get_longer_stretches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sound = talk(40.0)
+    sound = active(40.0)
     track = FaceTrack(0, np.zeros((1000, 4), np.float32), lips(sound, 1000, SHIFT))
-    seen = Seen([track], sound, np.ones(len(sound), bool), 1000)
-    fine = listen([seen], MAX_SHIFT)
+    seen = EmbeddedClip([track], sound, np.ones(len(sound), bool), 1000)
+    fine = distance_table([seen], MAX_SHIFT)
     monkeypatch.setattr("avsync.sync.active_speaker.MOST_CELLS", 5000)
-    coarse = listen([seen], MAX_SHIFT)
+    coarse = distance_table([seen], MAX_SHIFT)
     assert fine and coarse
-    assert coarse.stretches.sums.size <= 5000 < fine.stretches.sums.size
+    assert coarse.blocks.sums.size <= 5000 < fine.blocks.sums.size
     assert offset_ms(coarse) == pytest.approx(offset_ms(fine), abs=0.5)
 
 
 def test_stretching_the_sound_moves_what_is_heard() -> None:
-    sound = talk(30.0)
-    seen = Seen([], sound, np.ones(len(sound), bool), 750)
+    sound = active(30.0)
+    seen = EmbeddedClip([], sound, np.ones(len(sound), bool), 750)
     longer = stretched(seen, 25 / 24)
     assert len(longer.audio) == round(len(sound) * 25 / 24)
     # An embedding stands for the middle of its 20 steps.

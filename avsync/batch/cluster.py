@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from avsync.batch.measure import open_measure
-from avsync.batch.pool import Order, WorkerLostError
+from avsync.batch.pool import Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
@@ -70,7 +70,7 @@ class RayWorker:
             raise error
         self._cluster.at_work.add(self)
 
-    def measure(self, order: Order, timeout_seconds: float | None) -> SyncReport:
+    def measure(self, order: Request, timeout_seconds: float | None) -> SyncReport:
         """Measure a file; raises WorkerLostError where the actor is gone, or TimeoutError."""
         report = self._get(self._actor.measure.remote(order), timeout_seconds)
         assert isinstance(report, SyncReport)

@@ -9,11 +9,11 @@ from pathlib import Path
 from time import monotonic
 
 from avsync.batch.measure import open_measure, try_detect
-from avsync.batch.pool import Answer, Pool, Task
+from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.resume import ReportFile
 from avsync.errors import UsageError
 from avsync.media.files import find_media, read_names
-from avsync.pipeline.loading import open_tools, take_over
+from avsync.pipeline.loading import load_pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.report import Source, SyncReport
 from avsync.system.downloads import sha256_of
@@ -52,7 +52,7 @@ class BatchOptions:
 
 def detect_one(
     path: str, options: DetectOptions, progress: Progress = silent
-) -> Iterator[Answer[SyncReport]]:
+) -> Iterator[Result[SyncReport]]:
     """The answer for a file alone: in this process, which it takes over, on all cores.
 
     Raises AvsyncError where the tools cannot be had.
@@ -60,13 +60,13 @@ def detect_one(
     from avsync.model import weights
 
     take_over()
-    tools = open_tools(options, progress)
+    pipeline = load_pipeline(options, progress)
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)
     started = monotonic()
-    report = replace(try_detect(path, options, tools, progress, alone=True), source=source)
-    _ = tools.loaded  # a fault of theirs is not the file's
-    yield Answer(Task(0, path, source), report, monotonic() - started)
+    report = replace(try_detect(path, options, pipeline, progress, alone=True), source=source)
+    _ = pipeline.loaded  # a fault of theirs is not the file's
+    yield Result(Task(0, path, source), report, monotonic() - started)
 
 
 def detect_all(
@@ -75,14 +75,14 @@ def detect_all(
     how: BatchOptions | None = None,
     answered: ReportFile | None = None,
     progress: Progress = silent,
-) -> Generator[Answer[SyncReport]]:
+) -> Generator[Result[SyncReport]]:
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
     Tools are loaded once in each worker. What `answered` holds already is given back in short.
     Processes are spawned: a program that calls this needs `if __name__ == "__main__":`. Raises
     AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
     """
-    from avsync.faces.detectors import settle
+    from avsync.faces.detectors import resolve_detector
     from avsync.model import weights
 
     how = how or BatchOptions()
@@ -91,7 +91,7 @@ def detect_all(
     settled = options
     files: list[Path] = []
     if not options.cropped:  # all workers must use the same faces
-        faces, files = settle(options.faces, progress, notes)
+        faces, files = resolve_detector(options.faces, progress, notes)
         settled = replace(options, faces=faces)
     tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
     with _pool(replace(settled, weights=os.fspath(path)), tuple(notes), files, how) as pool:
@@ -147,5 +147,5 @@ def _source(path: str, sha256: str, options: DetectOptions) -> Source:
     try:
         found = os.stat(path)
     except (OSError, ValueError):  # ValueError: a name with a null byte
-        return Source(None, None, sha256, options.decisive)
-    return Source(found.st_size, found.st_mtime_ns, sha256, options.decisive)
+        return Source(None, None, sha256, options.cache_key)
+    return Source(found.st_size, found.st_mtime_ns, sha256, options.cache_key)

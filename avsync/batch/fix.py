@@ -10,11 +10,11 @@ from pathlib import Path
 from time import monotonic
 
 from avsync.batch.detect import BatchOptions
-from avsync.batch.pool import Answer, Order, Pool, Task
+from avsync.batch.pool import Pool, Request, Result, Task
 from avsync.batch.processes import local_workers
 from avsync.errors import AvsyncError, UsageError
 from avsync.media.files import LIST, find_media
-from avsync.pipeline.loading import Tools, open_tools, take_over
+from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.report import FixReport
 from avsync.system.atomic import TEMPORARY, remove_stale
@@ -67,15 +67,15 @@ class Places:
 
 def fix_one(
     path: str, target: Path, options: FixOptions, progress: Progress = silent
-) -> Iterator[Answer[FixReport]]:
+) -> Iterator[Result[FixReport]]:
     """The fate of a file alone: in this process, which it takes over, on all cores.
 
     Raises AvsyncError where the tools cannot be had and are needed.
     """
-    tools, started = _tools(options, progress, cores()), monotonic()
+    pipeline, started = _tools(options, progress, cores()), monotonic()
     order = (path, os.fspath(target))
-    report = _try_fix(order, options, tools, progress)
-    yield Answer(Task(0, path, output=order[1]), report, monotonic() - started)
+    report = _try_fix(order, options, pipeline, progress)
+    yield Result(Task(0, path, output=order[1]), report, monotonic() - started)
 
 
 def fix_all(
@@ -83,7 +83,7 @@ def fix_all(
     options: FixOptions,
     how: BatchOptions | None = None,
     progress: Progress = silent,
-) -> Generator[Answer[FixReport]]:
+) -> Generator[Result[FixReport]]:
     """The fate of each of many files, as soon as it is known; what fails gets status `error`.
 
     Weights and face finder are loaded once in each worker. Processes are spawned: a program that
@@ -109,12 +109,12 @@ def fix_all(
 
 def _settled(options: FixOptions, notes: list[str], progress: Progress) -> FixOptions:
     """With the face detector chosen, so that all workers use the same."""
-    from avsync.faces.detectors import settle
+    from avsync.faces.detectors import resolve_detector
 
     faces = options.detect.faces
     if not options.detect.cropped and not (options.offset_ms is not None and options.dry_run):
         try:
-            faces, _ = settle(faces, progress, notes)
+            faces, _ = resolve_detector(faces, progress, notes)
         except AvsyncError:
             if options.offset_ms is None:
                 raise
@@ -137,24 +137,24 @@ def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Ta
 
 def _open_fix(
     options: FixOptions, notes: tuple[str, ...], threads: int
-) -> Callable[[Order], FixReport]:
+) -> Callable[[Request], FixReport]:
     """Load the tools once, in a process that puts many files right on so many threads."""
-    tools = _tools(options, silent, threads)
-    if tools:
+    pipeline = _tools(options, silent, threads)
+    if pipeline:
         import torch
 
         torch.set_num_threads(threads)
-        tools = replace(tools, notes=(*notes, *tools.notes))
-    return partial(_try_fix, options=options, tools=tools)
+        pipeline = replace(pipeline, notes=(*notes, *pipeline.notes))
+    return partial(_try_fix, options=options, pipeline=pipeline)
 
 
 def _try_fix(
-    order: Order, options: FixOptions, tools: Tools | None, progress: Progress = silent
+    order: Request, options: FixOptions, pipeline: Pipeline | None, progress: Progress = silent
 ) -> FixReport:
     assert isinstance(order, tuple)
     path, target = order
     try:
-        return fix(path, target, options, tools=tools, progress=progress)
+        return fix(path, target, options, pipeline=pipeline, progress=progress)
     except AvsyncError as error:
         return _failed(path, str(error))
     except Exception as error:  # a file that finds a fault in some library must not stop the others
@@ -163,13 +163,13 @@ def _try_fix(
         return _failed(path, f"{path}: {why}")
 
 
-def _tools(options: FixOptions, progress: Progress, threads: int) -> Tools | None:
+def _tools(options: FixOptions, progress: Progress, threads: int) -> Pipeline | None:
     """Where the offset is given they only serve to measure the result, and may be missing."""
     if options.offset_ms is not None and options.dry_run:
         return None
     try:
         take_over(threads)
-        return open_tools(options.detect, progress, threads)
+        return load_pipeline(options.detect, progress, threads)
     except AvsyncError:
         if options.offset_ms is None:
             raise

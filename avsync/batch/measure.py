@@ -7,7 +7,7 @@ from functools import partial
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Tools, open_tools, take_over
+from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
@@ -16,7 +16,7 @@ from avsync.system.progress import Progress, silent
 def try_detect(
     path: str,
     options: DetectOptions,
-    tools: Tools,
+    pipeline: Pipeline,
     progress: Progress = silent,
     *,
     alone: bool = False,
@@ -28,7 +28,7 @@ def try_detect(
     try:
         if passes_by(path) and not alone:
             raise MediaError(f"{path}: not a regular file; a pipe is read alone only")
-        return detect(path, options, tools=tools, progress=progress)
+        return detect(path, options, pipeline=pipeline, progress=progress)
     except AvsyncError as error:
         why = str(error)
     except Exception as error:  # a file that finds a fault in some library must not stop the others
@@ -45,7 +45,7 @@ def open_measure(
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
     take_over(threads)
-    tools = open_tools(options, threads=threads)
-    _ = tools.loaded  # what cannot be had is said now
-    tools = replace(tools, notes=(*notes, *tools.notes))
-    return partial(try_detect, options=options, tools=tools)
+    pipeline = load_pipeline(options, threads=threads)
+    _ = pipeline.loaded  # what cannot be had is said now
+    pipeline = replace(pipeline, notes=(*notes, *pipeline.notes))
+    return partial(try_detect, options=options, pipeline=pipeline)

@@ -26,7 +26,7 @@ PARTING_SECONDS = 5.0  # for threads to notice the end
 
 R = TypeVar("R")  # what is said of a file
 R_co = TypeVar("R_co", covariant=True)
-Order = str | tuple[str, str]  # a file to look at; a file, and where to write what comes of it
+Request = str | tuple[str, str]  # a file to look at; a file, and where to write what comes of it
 
 
 class WorkerLostError(Exception):
@@ -39,7 +39,7 @@ class Worker(Protocol[R_co]):
     def open(self) -> None:
         """Wait until it is ready. Raises WorkerLostError, or AvsyncError where it never will be."""
 
-    def measure(self, order: Order, timeout_seconds: float | None) -> R_co:
+    def measure(self, order: Request, timeout_seconds: float | None) -> R_co:
         """Raises WorkerLostError or TimeoutError; it is of no use after either."""
         ...
 
@@ -56,16 +56,16 @@ class Task(Generic[R]):
     source: Source | None = None  # what the answer will hold for
     known: R | None = None  # what is known of it already: nothing is to be done
     output: str | None = None  # where what comes of it is written, if anything is
-    losses: int = 0  # workers that were lost over it
+    attempts: int = 0  # workers that were lost over it
 
     @property
-    def order(self) -> Order:
+    def order(self) -> Request:
         """What a worker is told."""
         return self.path if self.output is None else (self.path, self.output)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[R]):
+class Result(Generic[R]):
     """What came of a task."""
 
     task: Task[R]
@@ -82,22 +82,22 @@ class Pool(Generic[R]):
         jobs: int,
         failed: Callable[[str, str], R],
         timeout_seconds: float | None = None,
-        may_be_lost: int = 0,
+        max_retries: int = 0,
     ) -> None:
         """`failed`: what is said of a path, and why, where its worker could not do it.
 
-        `may_be_lost`: workers that a file may cost before it is given up.
+        `max_retries`: workers that a file may cost before it is given up.
         """
         self._make, self._jobs, self._failed = make, jobs, failed
-        self._timeout_seconds, self._may_be_lost = timeout_seconds, may_be_lost
+        self._timeout_seconds, self._max_retries = timeout_seconds, max_retries
         self._todo: SimpleQueue[Task[R] | None] = SimpleQueue()
-        self._results: SimpleQueue[Answer[R] | int | BaseException] = SimpleQueue()
+        self._results: SimpleQueue[Result[R] | int | BaseException] = SimpleQueue()
         self._workers: set[Worker[R]] = set()
         self._drivers: list[threading.Thread] = []
         self._lock = threading.Lock()  # of the two above
         self._stopped = False
 
-    def run(self, tasks: Iterable[Task[R]], ordered: bool = False) -> Generator[Answer[R]]:
+    def run(self, tasks: Iterable[Task[R]], ordered: bool = False) -> Generator[Result[R]]:
         """An answer for each task, as known or in the order of the tasks.
 
         Raises AvsyncError where workers cannot be had, InterruptError on SIGINT and SIGTERM, and
@@ -115,7 +115,7 @@ class Pool(Generic[R]):
         finally:
             self._stop()
 
-    def _answers(self) -> Iterator[Answer[R]]:
+    def _answers(self) -> Iterator[Result[R]]:
         answered, expected = 0, None
         while answered != expected:
             result = self._results.get()
@@ -134,7 +134,7 @@ class Pool(Generic[R]):
                 self._room.acquire()
                 count += 1
                 if task.known is not None:
-                    self._results.put(Answer(task, task.known, 0.0))
+                    self._results.put(Result(task, task.known, 0.0))
                     continue
                 self._todo.put(task)
                 self._start_driver()
@@ -187,18 +187,18 @@ class Pool(Generic[R]):
         started = monotonic()
         try:
             report = worker.measure(task.order, self._timeout_seconds)
-            self._results.put(Answer(task, report, monotonic() - started))
+            self._results.put(Result(task, report, monotonic() - started))
             return True
         except TimeoutError:
             after = f"{self._timeout_seconds:g} s"
             why = f"not done after {after}: raise --timeout, or look at the file"
         except WorkerLostError as lost:
-            if task.losses < self._may_be_lost:
-                self._todo.put(replace(task, losses=task.losses + 1))
+            if task.attempts < self._max_retries:
+                self._todo.put(replace(task, attempts=task.attempts + 1))
                 return False
             why = f"the worker {lost} while it had this file; the others are not affected"
         failed = self._failed(task.path, why)
-        self._results.put(Answer(task, failed, monotonic() - started))
+        self._results.put(Result(task, failed, monotonic() - started))
         return False
 
     def _part_with(self, worker: Worker[R]) -> None:
@@ -219,8 +219,8 @@ class Pool(Generic[R]):
             driver.join(max(0.0, until - monotonic()))
 
 
-def _in_order(answers: Iterator[Answer[R]]) -> Iterator[Answer[R]]:
-    waiting: dict[int, Answer[R]] = {}
+def _in_order(answers: Iterator[Result[R]]) -> Iterator[Result[R]]:
+    waiting: dict[int, Result[R]] = {}
     number = 0
     for answer in answers:
         waiting[answer.task.number] = answer

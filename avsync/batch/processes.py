@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, cast
 
-from avsync.batch.pool import Order, R, WorkerLostError
+from avsync.batch.pool import R, Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.system.resources import allowed_cores, spare_memory
 
@@ -58,7 +58,7 @@ class LocalWorker(Generic[R]):
         if isinstance(error, AvsyncError):
             raise error
 
-    def measure(self, order: Order, timeout_seconds: float | None) -> R:
+    def measure(self, order: Request, timeout_seconds: float | None) -> R:
         """Do a file; raises WorkerLostError where the process dies, or TimeoutError."""
         try:
             self._pipe.send(order)
@@ -105,12 +105,12 @@ def local_workers(open_measure: Open[R], jobs: int, threads: int) -> Callable[[]
     wait for the same core while another is idle.
     """
     berths: SimpleQueue[Cores] = SimpleQueue()
-    for cores in berths_of(sorted(allowed_cores()), jobs):
+    for cores in core_groups(sorted(allowed_cores()), jobs):
         berths.put(cores)
     return partial(LocalWorker, open_measure, threads, berths)
 
 
-def berths_of(cores: Sequence[int], jobs: int) -> list[Cores]:
+def core_groups(cores: Sequence[int], jobs: int) -> list[Cores]:
     """Cores for each of so many workers: all of them, in even shares; none where there are fewer.
 
     Three workers, [0, 1, 2, 3] -> {0}, {1}, {2, 3}.
@@ -144,7 +144,7 @@ def _work(pipe: Connection, open_measure: Open[Any], threads: int, cores: Cores)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))  # read when numpy is imported
-    orders: SimpleQueue[Order] = SimpleQueue()
+    orders: SimpleQueue[Request] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, orders), daemon=True).start()
     try:
         measure = open_measure()
@@ -156,7 +156,7 @@ def _work(pipe: Connection, open_measure: Open[Any], threads: int, cores: Cores)
         pipe.send(measure(orders.get()))
 
 
-def _listen(pipe: Connection, orders: "SimpleQueue[Order]") -> None:
+def _listen(pipe: Connection, orders: "SimpleQueue[Request]") -> None:
     try:
         while True:
             orders.put(pipe.recv())

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from avsync import __version__
 from avsync.cli import weights, words
-from avsync.cli.console import Exit, one_line
+from avsync.cli.console import ExitStatus, one_line
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
@@ -42,7 +42,7 @@ class _Group(TyperGroup):
             raise typer.Exit(128 + error.signal_number) from error
         except AvsyncError as error:
             print(f"avsync: {one_line(str(error))}", file=sys.stderr)
-            status = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
+            status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
             raise typer.Exit(status) from error
 
 

@@ -10,7 +10,7 @@ from avsync.model import weights
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing that was looked at."""
 
     subject: str
@@ -19,31 +19,29 @@ class Finding:
     needed: bool = True  # avsync cannot work without it
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Check]:
     """Look at everything; never raises an AvsyncError."""
     return [_ffmpeg(), _device(), *_faces(), *_weights(), _cache()]
 
 
-def _ffmpeg() -> Finding:
+def _ffmpeg() -> Check:
     try:
         version = ffmpeg.version()
         found = f"{programs.ffmpeg_for('')} ({version})"
         works = version != programs.UNKNOWN
-        return Finding("ffmpeg", works, "; ".join((found, *programs.notes_on(""))))
+        return Check("ffmpeg", works, "; ".join((found, *programs.notes_on(""))))
     except ToolMissingError as error:
-        return Finding("ffmpeg", False, str(error))
+        return Check("ffmpeg", False, str(error))
 
 
-def _device() -> Finding:
+def _device() -> Check:
     import torch
 
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return Finding(
-        "torch", True, f"{torch.__version__} on {name}, {torch.get_num_threads()} threads"
-    )
+    return Check("torch", True, f"{torch.__version__} on {name}, {torch.get_num_threads()} threads")
 
 
-def _faces() -> list[Finding]:
+def _faces() -> list[Check]:
     folder = detectors.checkpoints_folder()
     findings = []
     for name, spec in detectors.DETECTORS.items():
@@ -55,7 +53,7 @@ def _faces() -> list[Finding]:
             detail = (
                 f"downloaded on first use of --faces {name}, or place {_names(spec)} in {folder}"
             )
-        findings.append(Finding(f"faces: {name}", detectors.is_ready(name), detail, needed=False))
+        findings.append(Check(f"faces: {name}", detectors.is_ready(name), detail, needed=False))
     return findings
 
 
@@ -63,21 +61,21 @@ def _names(spec: detectors.DetectorSpec) -> str:
     return " and ".join(file.url for file in spec.files)
 
 
-def _weights() -> list[Finding]:
+def _weights() -> list[Check]:
     findings = []
     for name, needed in (("default", True), ("syncnet_v2", False)):
         try:
             path = weights.find(name)
             weights.verify(name)
-            findings.append(Finding(f"weights: {name}", True, os.fspath(path), needed))
+            findings.append(Check(f"weights: {name}", True, os.fspath(path), needed))
         except AvsyncError as error:
-            findings.append(Finding(f"weights: {name}", False, str(error), needed))
+            findings.append(Check(f"weights: {name}", False, str(error), needed))
     return findings
 
 
-def _cache() -> Finding:
+def _cache() -> Check:
     folder = weights.cache_folder()
     nearest = next(p for p in (folder, *folder.parents) if os.path.exists(p))
     writable = os.path.isdir(nearest) and os.access(nearest, os.W_OK)
     detail = str(folder) if writable else f"{folder} cannot be written; set AVSYNC_CACHE"
-    return Finding("cache", writable, detail, needed=False)
+    return Check("cache", writable, detail, needed=False)

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from time import monotonic
 from typing import Any, Protocol, TextIO, TypeVar
 
-from avsync.batch.pool import Answer
+from avsync.batch.pool import Result
 from avsync.batch.resume import ReportFile
 from avsync.errors import InterruptError, OutputError
 from avsync.report import COLUMNS, SyncReport, csv_line, to_row
@@ -22,7 +22,7 @@ from avsync.system.progress import Progress, silent
 from avsync.tolerance import Filter, Tolerance
 
 
-class Said(Protocol):
+class ReportLike(Protocol):
     """What is said of a file, by whichever command."""
 
     @property
@@ -37,11 +37,11 @@ class Said(Protocol):
     def reasons(self) -> tuple[str, ...]: ...
 
 
-S = TypeVar("S", bound=Said)
+S = TypeVar("S", bound=ReportLike)
 SIGPIPE: int = getattr(signal, "SIGPIPE", 13)  # which Windows does not send
 
 
-class Exit(IntEnum):
+class ExitStatus(IntEnum):
     """What the exit status says."""
 
     OK = 0
@@ -51,7 +51,7 @@ class Exit(IntEnum):
     OUTSIDE_TOLERANCE = 4
 
 
-class Form(StrEnum):
+class OutputFormat(StrEnum):
     """How reports are written."""
 
     TEXT = "text"
@@ -64,7 +64,7 @@ class Form(StrEnum):
 class Output:
     """What becomes of the answers."""
 
-    form: Form = Form.TEXT
+    form: OutputFormat = OutputFormat.TEXT
     alone: bool = False  # a single file was named, so that JSON is an object and not a list
     allowed: Tolerance | None = None
     wanted: Filter = field(default_factory=Filter)
@@ -72,38 +72,38 @@ class Output:
     verbose: bool = False  # a line on stderr for each file
 
 
-def write_reports(answers: Iterable[Answer[SyncReport]], output: Output) -> Exit:
+def write_reports(answers: Iterable[Result[SyncReport]], output: Output) -> ExitStatus:
     """Write each report as soon as it is known; returns the exit status of all, wanted or not.
 
     Raises OutputError where they cannot be written, InterruptError where nobody reads any more.
     """
-    worst, kept = Exit.OK, []
+    worst, kept = ExitStatus.OK, []
     out = sys.stdout  # now: what measures the files may put another in its place
-    if output.form is Form.CSV:
-        put_line(csv_line(COLUMNS), out)
+    if output.form is OutputFormat.CSV:
+        write_line(csv_line(COLUMNS), out)
     for answer in answers:
         report = answer.report
         worst = worse(worst, _status_of(report, output.allowed))
-        say(answer, output.verbose)
+        log_line(answer, output.verbose)
         if answer.task.known or not output.wanted.wants(report):
             continue
         if output.into:
             output.into.append(report)
-        elif output.form is Form.JSON:
+        elif output.form is OutputFormat.JSON:
             kept.append(report)
-        elif output.form is Form.JSONL:
-            put_line(report.to_json(), out)
-        elif output.form is Form.CSV:
-            put_line(csv_line(to_row(report)), out)
+        elif output.form is OutputFormat.JSONL:
+            write_line(report.to_json(), out)
+        elif output.form is OutputFormat.CSV:
+            write_line(csv_line(to_row(report)), out)
         elif report.status != "error":
-            put_line(report.to_text(), out)
-    if output.form is Form.JSON:
+            write_line(report.to_text(), out)
+    if output.form is OutputFormat.JSON:
         objects = [report.to_dict() for report in kept]
-        put_line(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
+        write_line(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
     return worst
 
 
-def put_line(line: str, out: TextIO) -> None:
+def write_line(line: str, out: TextIO) -> None:
     """Write a line whole: one write, so that no reader is ever left with half of it."""
     try:
         out.write(f"{line}\n")
@@ -116,7 +116,7 @@ def put_line(line: str, out: TextIO) -> None:
         raise OutputError(f"the report cannot be written: {error.strerror}") from error
 
 
-def say(answer: Answer[S], verbose: bool) -> None:
+def log_line(answer: Result[S], verbose: bool) -> None:
     """Errors on stderr, a line each; with `verbose` every file, for programs to read."""
     report = answer.report
     if not verbose:
@@ -144,19 +144,24 @@ def one_line(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
-def _status_of(report: SyncReport, allowed: Tolerance | None) -> Exit:
+def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
     if report.status == "error":
-        return Exit.FAILED
+        return ExitStatus.FAILED
     if report.offset_ms is None:
-        return Exit.UNDETERMINED
+        return ExitStatus.UNDETERMINED
     if allowed and not allowed.allows(report):
-        return Exit.OUTSIDE_TOLERANCE
-    return Exit.OK
+        return ExitStatus.OUTSIDE_TOLERANCE
+    return ExitStatus.OK
 
 
-def worse(a: Exit, b: Exit) -> Exit:
+def worse(a: ExitStatus, b: ExitStatus) -> ExitStatus:
     """The exit status of a run in which both happened."""
-    order = (Exit.OK, Exit.OUTSIDE_TOLERANCE, Exit.UNDETERMINED, Exit.FAILED)
+    order = (
+        ExitStatus.OK,
+        ExitStatus.OUTSIDE_TOLERANCE,
+        ExitStatus.UNDETERMINED,
+        ExitStatus.FAILED,
+    )
     return max(a, b, key=order.index)
 
 
@@ -177,7 +182,7 @@ class BatchView:
         self._counts: Counter[str] = Counter()
         self._measured, self._since = 0, monotonic()
 
-    def watch(self, answers: Iterable[Answer[S]]) -> Iterator[Answer[S]]:
+    def watch(self, answers: Iterable[Result[S]]) -> Iterator[Result[S]]:
         """Pass answers on, and count them."""
         for answer in answers:
             self._counts[answer.report.status] += 1

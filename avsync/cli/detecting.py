@@ -12,7 +12,7 @@ import typer
 from avsync.batch.detect import BatchOptions, detect_all, detect_one, find_media, read_names
 from avsync.batch.resume import ReportFile
 from avsync.cli import options as opt
-from avsync.cli.console import Exit, Output, batch_view, progress_bar, write_reports
+from avsync.cli.console import ExitStatus, Output, batch_view, progress_bar, write_reports
 from avsync.errors import UsageError
 from avsync.media.files import LIST, passes_by
 from avsync.pipeline.options import DetectOptions
@@ -110,7 +110,9 @@ class _Batch:
         return iter(found), len(found)
 
 
-def _detect_many(batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output) -> Exit:
+def _detect_many(
+    batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output
+) -> ExitStatus:
     paths, total = batch.paths()
     with ExitStack() as stack:
         report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None

@@ -2,7 +2,7 @@
 
 import typer
 
-from avsync.cli.console import Exit
+from avsync.cli.console import ExitStatus
 
 
 def doctor() -> None:
@@ -14,4 +14,4 @@ def doctor() -> None:
         mark = "ok" if finding.found else "MISSING" if finding.needed else "not here"
         print(f"{finding.subject:<20} {mark:<9} {finding.detail}")
     if not all(finding.found for finding in findings if finding.needed):
-        raise typer.Exit(Exit.FAILED)
+        raise typer.Exit(ExitStatus.FAILED)

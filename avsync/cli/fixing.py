@@ -12,18 +12,30 @@ import typer
 
 from avsync.batch.detect import BatchOptions, read_names
 from avsync.batch.fix import Places, fix_all, fix_one
-from avsync.batch.pool import Answer
+from avsync.batch.pool import Result
 from avsync.cli import options as opt
-from avsync.cli.console import Exit, Form, batch_view, progress_bar, put_line, say, worse
+from avsync.cli.console import (
+    ExitStatus,
+    OutputFormat,
+    batch_view,
+    log_line,
+    progress_bar,
+    worse,
+    write_line,
+)
 from avsync.media.files import LIST
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
-from avsync.remux.plan import Wishes
+from avsync.remux.plan import RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
 from avsync.report import csv_line
 from avsync.tolerance import Tolerance
 
-STATUS = {"error": Exit.FAILED, "undetermined": Exit.UNDETERMINED, "unproven": Exit.UNDETERMINED}
+STATUS = {
+    "error": ExitStatus.FAILED,
+    "undetermined": ExitStatus.UNDETERMINED,
+    "unverified": ExitStatus.UNDETERMINED,
+}
 STDIN = 0  # its descriptor
 
 Output = Annotated[str, typer.Option("--output", "-o", help="File, or folder for several.")]
@@ -37,7 +49,9 @@ Reencode = Annotated[
     bool, typer.Option("--reencode-audio", help="For players that ignore start times.")
 ]
 Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")]
-Pitch = Annotated[bool, typer.Option("--keep-pitch", help="Cure drift without a change of pitch.")]
+Pitch = Annotated[
+    bool, typer.Option("--keep-pitch", help="AudioCorrection drift without a change of pitch.")
+]
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
@@ -88,7 +102,7 @@ def fix(
         force,
         dry_run,
         drift,
-        Wishes(audio_track, reencode_audio, keep_pitch),
+        RemuxOptions(audio_track, reencode_audio, keep_pitch),
     )
     how = BatchOptions(jobs, timeout, ordered or as_json)
     places = Places(opt.named(inputs, null), output, globs or [], null)
@@ -103,19 +117,23 @@ def fix(
 class _Saying:
     """What is said, and how."""
 
-    form: Form
+    form: OutputFormat
     alone: bool  # a single file was named
     quiet: bool
     verbose: bool
 
 
-def _fix_alone(places: Places, options: FixOptions, how: BatchOptions, saying: _Saying) -> Exit:
+def _fix_alone(
+    places: Places, options: FixOptions, how: BatchOptions, saying: _Saying
+) -> ExitStatus:
     ((path, target),) = places.pairs()
     with progress_bar(saying.quiet) as progress:
         return _write(fix_one(path, target, options, progress), saying)
 
 
-def _fix_many(places: Places, options: FixOptions, how: BatchOptions, saying: _Saying) -> Exit:
+def _fix_many(
+    places: Places, options: FixOptions, how: BatchOptions, saying: _Saying
+) -> ExitStatus:
     pairs = places.pairs(read_names(STDIN, b"\0" if places.exact else b"\n"))
     total = None
     if LIST not in places.inputs:
@@ -127,25 +145,25 @@ def _fix_many(places: Places, options: FixOptions, how: BatchOptions, saying: _S
         return _write(view.watch(answers), saying)
 
 
-def _write(answers: Iterable[Answer[FixReport]], saying: _Saying) -> Exit:
+def _write(answers: Iterable[Result[FixReport]], saying: _Saying) -> ExitStatus:
     """Say each file's fate as soon as it is known; returns the exit status."""
-    worst, kept = Exit.OK, []
-    if saying.form is Form.CSV:
-        put_line(csv_line(COLUMNS), sys.stdout)
+    worst, kept = ExitStatus.OK, []
+    if saying.form is OutputFormat.CSV:
+        write_line(csv_line(COLUMNS), sys.stdout)
     for answer in answers:
         report = answer.report
-        worst = worse(worst, STATUS.get(report.status, Exit.OK))
-        say(answer, saying.verbose)
-        if saying.form is Form.JSON:
+        worst = worse(worst, STATUS.get(report.status, ExitStatus.OK))
+        log_line(answer, saying.verbose)
+        if saying.form is OutputFormat.JSON:
             kept.append(report.to_dict())
-        elif saying.form is Form.JSONL:
-            put_line(report.to_json(), sys.stdout)
-        elif saying.form is Form.CSV:
-            put_line(csv_line(report.to_row()), sys.stdout)
+        elif saying.form is OutputFormat.JSONL:
+            write_line(report.to_json(), sys.stdout)
+        elif saying.form is OutputFormat.CSV:
+            write_line(csv_line(report.to_row()), sys.stdout)
         elif report.status != "error":
-            put_line(report.to_text(), sys.stdout)
-    if saying.form is Form.JSON:
-        put_line(json.dumps(kept[0] if saying.alone else kept, indent=2), sys.stdout)
+            write_line(report.to_text(), sys.stdout)
+    if saying.form is OutputFormat.JSON:
+        write_line(json.dumps(kept[0] if saying.alone else kept, indent=2), sys.stdout)
     return worst
 
 

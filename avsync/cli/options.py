@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.cli.console import Form
+from avsync.cli.console import OutputFormat
 from avsync.errors import UsageError
 from avsync.media.files import LIST
 
@@ -81,12 +81,16 @@ def named(inputs: list[str] | None, null: bool) -> list[str]:
     return names
 
 
-def form(as_json: bool, as_jsonl: bool, as_csv: bool, resume: Path | None) -> Form:
+def form(as_json: bool, as_jsonl: bool, as_csv: bool, resume: Path | None) -> OutputFormat:
     """How answers are written. Raises UsageError for two ways at once."""
-    wanted = ((Form.JSON, as_json), (Form.JSONL, as_jsonl), (Form.CSV, as_csv))
+    wanted = (
+        (OutputFormat.JSON, as_json),
+        (OutputFormat.JSONL, as_jsonl),
+        (OutputFormat.CSV, as_csv),
+    )
     chosen = [form for form, is_wanted in wanted if is_wanted]
     if len(chosen) > 1:
         raise UsageError("choose one of --json, --jsonl and --csv")
-    if resume and chosen not in ([], [Form.JSONL]):
+    if resume and chosen not in ([], [OutputFormat.JSONL]):
         raise UsageError("--resume writes JSON Lines: leave out --json and --csv")
-    return chosen[0] if chosen else Form.TEXT
+    return chosen[0] if chosen else OutputFormat.TEXT

@@ -33,7 +33,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class BoxCorrection:
     """How a detector's box differs from the canonical one, in units of the canonical box."""
 
     width: float = 1.0  # its width / canonical width

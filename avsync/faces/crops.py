@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.faces.boxes import Box
-from avsync.media.frames import Frame, bgr_of, brightness_of, is_planes
+from avsync.media.frames import Frame, bgr_of, is_i420, luma
 
 PADDING_GREY = 110  # outside the picture, as in SyncNet's pipeline
 
@@ -48,8 +48,8 @@ def crop(frame: Frame, box: Box, geometry: CropGeometry) -> NDArray[np.uint8]:
 
     Grey crops of planes are their brightness as it is: contrast is evened out by the network.
     """
-    if is_planes(frame):
-        frame = bgr_of(frame) if geometry.colour else brightness_of(frame)
+    if is_i420(frame):
+        frame = bgr_of(frame) if geometry.colour else luma(frame)
     reference = max(box.width, box.height)
     side = geometry.side * reference
     scale = geometry.pixels / side

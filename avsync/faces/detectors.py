@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import DownloadError, FacesError, UsageError
-from avsync.faces.boxes import Box, Calibration
+from avsync.errors import DownloadError, FaceDetectorError, UsageError
+from avsync.faces.boxes import Box, BoxCorrection
 from avsync.system.downloads import RemoteFile, at_home, fetch, is_intact
 from avsync.system.progress import Progress, silent
 
@@ -23,7 +23,7 @@ MIN_SCORE = 0.6  # of a face, for detectors that state a probability
 _one_quiet_opening = Lock()  # the level at which OpenCV speaks is the process's
 
 
-class FaceFinder(Protocol):
+class FaceDetector(Protocol):
     """Anything that finds faces."""
 
     @property
@@ -47,15 +47,15 @@ class DetectorSpec:
 
     title: str
     files: tuple[RemoteFile, ...]
-    calibration: Calibration
+    calibration: BoxCorrection
     open: Callable[[list[Path]], Callable[[NDArray[np.uint8]], list[list[float]]]]
-    large_pixels: float | None = None  # see `FaceFinder`
+    large_pixels: float | None = None  # see `FaceDetector`
 
 
 @dataclass(frozen=True, slots=True)
-class _Finder:
+class _Detector:
     name: str
-    calibration: Calibration
+    calibration: BoxCorrection
     large_pixels: float | None
     corners: Callable[[NDArray[np.uint8]], list[list[float]]]  # (x1, y1, x2, y2, score), best first
 
@@ -67,39 +67,39 @@ class _Finder:
         ]
 
 
-def open_finder(
+def load_face_detector(
     wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
-) -> FaceFinder:
+) -> FaceDetector:
     """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
 
     Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
     fall back. Raises UsageError for an unknown name, FacesError where files cannot be had.
     """
-    chosen, paths = settle(wanted, progress, notes)
+    chosen, paths = resolve_detector(wanted, progress, notes)
     spec = DETECTORS[chosen]
     try:
-        return _Finder(spec.title, spec.calibration, spec.large_pixels, spec.open(paths))
+        return _Detector(spec.title, spec.calibration, spec.large_pixels, spec.open(paths))
     except ImportError as error:
-        raise FacesError(f"--faces {chosen}: {error}; reinstall avsync") from error
+        raise FaceDetectorError(f"--faces {chosen}: {error}; reinstall avsync") from error
 
 
-def settle(
+def resolve_detector(
     wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
 ) -> tuple[str, list[Path]]:
-    """Which detector is meant, and its files, as for `open_finder`, without loading it."""
+    """Which detector is meant, and its files, as for `load_face_detector`, without loading it."""
     if wanted == "auto":
         try:
-            return settle("yunet", progress)
-        except FacesError:
+            return resolve_detector("yunet", progress)
+        except FaceDetectorError:
             if notes is not None:
                 notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
-            return settle("hog")
+            return resolve_detector("hog")
     check_name(wanted)
     files = DETECTORS[wanted].files
     try:
         return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
     except DownloadError as error:
-        raise FacesError(f"--faces {wanted}: {error}; or use --faces hog") from error
+        raise FaceDetectorError(f"--faces {wanted}: {error}; or use --faces hog") from error
 
 
 def check_name(wanted: str) -> None:
@@ -199,12 +199,12 @@ DETECTORS: dict[str, DetectorSpec] = {
                 "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
             ),
         ),
-        Calibration(),
+        BoxCorrection(),
         _open_yunet,
         # In 920 looks at half the size, boxes moved by 0.2 % and grew by 1 %; 7 faces were missed.
         large_pixels=96,
     ),
-    "hog": DetectorSpec("HOG", (), Calibration(width=1.11, height=0.828, dy=0.048), _open_hog),
+    "hog": DetectorSpec("HOG", (), BoxCorrection(width=1.11, height=0.828, dy=0.048), _open_hog),
     "sfd": DetectorSpec(
         "S3FD",
         (
@@ -214,7 +214,7 @@ DETECTORS: dict[str, DetectorSpec] = {
                 "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
             ),
         ),
-        Calibration(),
+        BoxCorrection(),
         _open_with_face_alignment("sfd"),
     ),
     "blazeface": DetectorSpec(
@@ -231,7 +231,7 @@ DETECTORS: dict[str, DetectorSpec] = {
                 "a10bb2fb93ab54ca426d6c750bfc3aad685028a16dcf231357d03694f261fd95",
             ),
         ),
-        Calibration(width=1.126, height=0.837, dy=0.069),
+        BoxCorrection(width=1.126, height=0.837, dy=0.069),
         _open_with_face_alignment("blazeface", back_model=True),
     ),
     "retinaface": DetectorSpec(
@@ -243,7 +243,7 @@ DETECTORS: dict[str, DetectorSpec] = {
                 "",
             ),
         ),
-        Calibration(),
+        BoxCorrection(),
         _open_with_face_alignment("retinaface"),
     ),
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from avsync.faces.crops import CropGeometry
-from avsync.faces.detectors import FaceFinder
+from avsync.faces.detectors import FaceDetector
 from avsync.faces.tracking import SMALL_SIDE, find_faces
 from avsync.media.decode import MAX_SIDE, read_still
 from avsync.media.probe import MediaInfo
@@ -20,20 +20,20 @@ SIDE_STEP = 64  # pixels; sizes between make no difference
 SMALLEST_SHARE = 0.5  # of the largest face; what is smaller is taken for background
 
 
-def side_needed(info: MediaInfo, finder: FaceFinder, geometry: CropGeometry) -> int:
+def side_needed(info: MediaInfo, detector: FaceDetector, geometry: CropGeometry) -> int:
     """Larger side in pixels at which a file must be decoded; 1280 where that cannot be told."""
     video, _ = info.require_both()
     side = min(MAX_SIDE, max(video.width, video.height))
     if side <= SMALL_SIDE or not info.duration_seconds:
         return MAX_SIDE
-    smallest = min(_faces(info, finder, info.duration_seconds), default=None)
+    smallest = min(_faces(info, detector, info.duration_seconds), default=None)
     if smallest is None:
         return MAX_SIDE
     needed = geometry.pixels / geometry.side / smallest  # larger sides of a picture's
     return min(MAX_SIDE, max(SMALL_SIDE, SIDE_STEP * round(needed / SIDE_STEP + 0.5)))
 
 
-def _faces(info: MediaInfo, finder: FaceFinder, seconds: float) -> Iterator[float]:
+def _faces(info: MediaInfo, detector: FaceDetector, seconds: float) -> Iterator[float]:
     """Larger sides of the faces in some stills, in larger sides of the picture."""
     count = min(MOST_STILLS, max(FEWEST_STILLS, round(seconds / SECONDS_PER_STILL)))
     places = [seconds * (k + 0.5) / count for k in range(count)]
@@ -42,6 +42,6 @@ def _faces(info: MediaInfo, finder: FaceFinder, seconds: float) -> Iterator[floa
     for picture in stills:
         if picture is None:
             continue
-        sides = [max(box.width, box.height) for box in find_faces(picture, finder, SMALL_SIDE)]
+        sides = [max(box.width, box.height) for box in find_faces(picture, detector, SMALL_SIDE)]
         large = [side for side in sides if side >= SMALLEST_SHARE * max(sides)]
         yield from (side / max(picture.shape[:2]) for side in large)

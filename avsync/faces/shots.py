@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.frames import FULL_RANGE, Frame, brightness_of, is_planes
+from avsync.media.frames import FULL_RANGE, Frame, is_i420, luma
 
 CUT_PICTURE = (64, 36)
 CUT_LEVEL = 20.0  # mean grey-level change between frames that may be a cut ...
@@ -39,10 +39,10 @@ class ShotChanges:
 
 def _small_grey(frame: Frame) -> NDArray[np.float32]:
     """A frame in `CUT_PICTURE`, 0 to 255: means of some of its pixels are enough."""
-    picture = brightness_of(frame) if is_planes(frame) else frame
+    picture = luma(frame) if is_i420(frame) else frame
     width, height = CUT_PICTURE
     skip = max(1, min(picture.shape[0] // height, picture.shape[1] // width) // 2)
     small = cv2.resize(picture[::skip, ::skip], CUT_PICTURE, interpolation=cv2.INTER_AREA)
-    if is_planes(frame):
+    if is_i420(frame):
         return np.asarray(FULL_RANGE * (small.astype(np.float32) - 16), np.float32)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.float32)

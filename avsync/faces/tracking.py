@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.faces.boxes import Box
-from avsync.faces.detectors import FaceFinder
+from avsync.faces.detectors import FaceDetector
 from avsync.faces.shots import ShotChanges
 from avsync.media.frames import Frame, bgr_of, size_of
 
@@ -82,11 +82,11 @@ class _Track:
         return np.array([last.x, last.y, last.width, last.height])
 
 
-def follow_faces(frames: Iterable[Frame], finder: FaceFinder) -> Iterator[FacesInFrame]:
+def follow_faces(frames: Iterable[Frame], detector: FaceDetector) -> Iterator[FacesInFrame]:
     """Pass frames through, each with the faces in it; about a second behind."""
     waiting: deque[tuple[int, Frame]] = deque()
     tracks: list[_Track] = []
-    shots, looks = ShotChanges(), _Looks(finder)
+    shots, looks = ShotChanges(), _Looks(detector)
     count = shot_start = number = 0
     for index, frame in enumerate(frames):
         if shots.is_cut(frame):
@@ -116,8 +116,8 @@ def cropped_faces(frames: Iterable[Frame], box: Box | None) -> Iterator[FacesInF
 class _Looks:
     """Looks for faces, at half the size while those that are there are large."""
 
-    def __init__(self, finder: FaceFinder) -> None:
-        self._finder = finder
+    def __init__(self, detector: FaceDetector) -> None:
+        self._finder = detector
         self._halves_left = 0  # looks at half the size until the next at the whole
         self._known = 0  # faces seen in the last look at the whole
 
@@ -142,7 +142,7 @@ class _Looks:
         return boxes
 
 
-def find_faces(frame: Frame, finder: FaceFinder, side: int) -> list[Box]:
+def find_faces(frame: Frame, detector: FaceDetector, side: int) -> list[Box]:
     """Canonical boxes in full-size pixels, found in a copy of at most `side`, the largest first."""
     small = bgr_of(frame)
     scale = min(1.0, side / max(size_of(frame)))
@@ -150,7 +150,7 @@ def find_faces(frame: Frame, finder: FaceFinder, side: int) -> list[Box]:
         small = np.asarray(
             cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
-    boxes = [box.scaled(1 / scale) for box in finder.find(small)]
+    boxes = [box.scaled(1 / scale) for box in detector.find(small)]
     return sorted(boxes, key=lambda b: -b.width * b.height)[:MAX_FACES]
 
 

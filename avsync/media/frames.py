@@ -12,7 +12,7 @@ Frame = NDArray[np.uint8]  # (height, width, 3) BGR, or (3/2 height, width) plan
 FULL_RANGE = 255 / 219  # brightness in planes runs from 16 to 235
 
 
-def is_planes(frame: Frame) -> bool:
+def is_i420(frame: Frame) -> bool:
     """Whether a frame is planes, else BGR."""
     return frame.ndim == 2
 
@@ -20,16 +20,16 @@ def is_planes(frame: Frame) -> bool:
 def size_of(frame: Frame) -> tuple[int, int]:
     """Width and height in pixels."""
     height, width = frame.shape[:2]
-    return width, height * 2 // 3 if is_planes(frame) else height
+    return width, height * 2 // 3 if is_i420(frame) else height
 
 
 def bgr_of(frame: Frame) -> Frame:
     """(height, width, 3)."""
-    if not is_planes(frame):
+    if not is_i420(frame):
         return frame
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420), np.uint8)
 
 
-def brightness_of(planes: Frame) -> Frame:
+def luma(planes: Frame) -> Frame:
     """(height, width), a view: 16 is black, 235 white."""
     return planes[: size_of(planes)[1]]

@@ -18,7 +18,7 @@ from avsync.faces.boxes import Box
 from avsync.faces.crops import CropGeometry, crop
 from avsync.faces.tracking import FacesInFrame
 from avsync.system.resources import cores
-from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 from avsync.tracks import FaceTrack
 
 if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile faces are found
@@ -39,7 +39,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class EmbeddingModel:
     """What embeds, and how many threads of the processor it may use."""
 
     streams: "Streams"
@@ -47,7 +47,7 @@ class Network:
     threads: int = field(default_factory=cores)
 
 
-Loading = Callable[[], Network]  # waits until it is there
+Loading = Callable[[], EmbeddingModel]  # waits until it is there
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class _Batches:
 
     def fill(self, done: NDArray[Any], mfcc: NDArray[np.float32]) -> "Future[None]":
         """Write the embeddings of the sounds that start at the first steps; waits likewise."""
-        return self._submit(self._embed_audio, done, mfcc[: len(done) + WINDOW_STEPS - 1])
+        return self._submit(self._embed_audio, done, mfcc[: len(done) + WINDOW_HOPS - 1])
 
     def _submit(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> "Future[R]":
         self._room.acquire()
@@ -149,7 +149,7 @@ def embed_tracks(
         return [ended[number].close(size) for number in sorted(ended)]
 
 
-def embed_crops(crops: Sequence[Crop], network: Network) -> Embedded:
+def embed_crops(crops: Sequence[Crop], network: EmbeddingModel) -> Embedded:
     """Embed the crops of one face, frame by frame -> (max(0, T - 4), D)."""
     step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
     starts = range(0, len(crops) - WINDOW_FRAMES + 1, step)
@@ -160,13 +160,13 @@ def embed_crops(crops: Sequence[Crop], network: Network) -> Embedded:
     return np.concatenate([np.zeros((0, size), np.float32), *arrays])
 
 
-def embed_sound(mfcc: NDArray[np.float32], network: Network) -> NDArray[Any]:
+def embed_sound(mfcc: NDArray[np.float32], network: EmbeddingModel) -> NDArray[Any]:
     """(S, 13) MFCC -> (max(0, S - 19), D): one window starts at each 10 ms.
 
     Of long sounds in half precision: an hour is 180 MB then. Filled in place, so as not to be
     there twice.
     """
-    count = max(0, len(mfcc) - WINDOW_STEPS + 1)
+    count = max(0, len(mfcc) - WINDOW_HOPS + 1)
     kind = np.float16 if count > LONG_STEPS else np.float32
     done = np.empty((count, network.streams.config.embedding_size), kind)
     with _Batches(lambda: network, network.threads) as batches:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry
 from avsync.speech import COEFFICIENTS
-from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 
 Architecture = Literal["default", "perfect-match"]
 
@@ -176,7 +176,7 @@ class PerfectMatchStreams(nn.Module):
         return self.embed_sounds(mfcc[None])[0]
 
     def embed_sounds(self, mfcc: Tensor) -> Tensor:
-        windows = mfcc.float().unfold(1, WINDOW_STEPS, 1)  # (B, S - 19, 13, 20)
+        windows = mfcc.float().unfold(1, WINDOW_HOPS, 1)  # (B, S - 19, 13, 20)
         features = self.netcnnaud(windows.flatten(0, 1)[:, None]).flatten(1)
         embeddings: Tensor = self.netfcaud(features)
         return embeddings.view(len(mfcc), -1, self.config.embedding_size)

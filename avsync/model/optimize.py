@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from avsync.model.networks import PerfectMatchStreams, Streams
-from avsync.timebase import WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 
 # Windows in a pass: what goes through the first layers then stays in the processor's cache.
 PICTURES_PER_PASS = 4
 SOUNDS_PER_PASS = 32
 
 
-def arranged(streams: Streams) -> Streams:
+def for_inference(streams: Streams) -> Streams:
     """A network in the arrangement in which it is fastest; for embedding only, not for training.
 
     The default network's is its own: folding its normalisations away gains nothing.
@@ -86,7 +86,7 @@ class FlatPerfectMatch(nn.Module):
 
     def embed_sounds(self, mfcc: Tensor) -> Tensor:
         """(B, S, 13) -> (B, S - 19, 1024)."""
-        windows = mfcc.float().unfold(1, WINDOW_STEPS, 1).flatten(0, 1)[:, None]
+        windows = mfcc.float().unfold(1, WINDOW_HOPS, 1).flatten(0, 1)[:, None]
         features = [
             self.sounds(part.contiguous(memory_format=torch.channels_last)).flatten(1)
             for part in torch.split(windows, SOUNDS_PER_PASS)
@@ -97,16 +97,16 @@ class FlatPerfectMatch(nn.Module):
 
 def _arrange(layers: nn.Sequential, changed: Callable[[nn.Module], nn.Module]) -> nn.Sequential:
     """Layers without normalisations, each `changed`, and any pooling before its ReLU."""
-    arranged: list[nn.Module] = []
+    for_inference: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-            arranged[-1] = _folded(arranged[-1], layer)
+            for_inference[-1] = _folded(for_inference[-1], layer)
         else:
-            arranged.append(layer)
-    for k, (layer, following) in enumerate(pairwise(arranged)):
+            for_inference.append(layer)
+    for k, (layer, following) in enumerate(pairwise(for_inference)):
         if isinstance(layer, nn.ReLU) and isinstance(following, nn.MaxPool2d | nn.MaxPool3d):
-            arranged[k : k + 2] = [following, layer]
-    return nn.Sequential(*map(changed, arranged))
+            for_inference[k : k + 2] = [following, layer]
+    return nn.Sequential(*map(changed, for_inference))
 
 
 def _folded(layer: Any, norm: Any) -> nn.Module:

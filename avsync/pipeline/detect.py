@@ -12,27 +12,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from avsync.media.files import at_hand
-from avsync.pipeline.loading import Tools, onlooker_of, open_tools, require_opencv
+from avsync.pipeline.loading import Pipeline, embedder_of, load_pipeline, require_opencv
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
-    from avsync.pipeline.embedder import Onlooker
-    from avsync.tracks import Seen
+    from avsync.pipeline.embedder import VideoEmbedder
+    from avsync.tracks import EmbeddedClip
 
 
 def detect(
     path: str | os.PathLike[str],
     options: DetectOptions | None = None,
     *,
-    tools: Tools | None = None,
+    pipeline: Pipeline | None = None,
     progress: Progress = silent,
 ) -> SyncReport:
     """Find by how many milliseconds the sound of a talking-face video is out of step.
 
-    `tools`, opened with the same options, saves loading them again for every file. Returns a
+    `pipeline`, opened with the same options, saves loading them again for every file. Returns a
     report, `undetermined` where the file does not allow an answer. Raises an `AvsyncError` where
     it cannot be read at all.
     """
@@ -45,50 +45,56 @@ def detect(
     with at_hand(path) as place:
         info = probe(place, options.audio_track, options.video_track)
         info.require_both()
-        tools = tools or open_tools(options, progress)
-        onlooker = onlooker_of(info, tools, progress)
+        pipeline = pipeline or load_pipeline(options, progress)
+        embedder = embedder_of(info, pipeline, progress)
         name = os.fspath(path)
         is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
         if is_whole or not sampling.is_long(info.duration_seconds):
-            report = verdict(name, [onlooker.look()], options, tools)
+            report = verdict(name, [embedder.look()], options, pipeline)
         else:
-            report = _sampled(name, onlooker, options, tools)
+            report = _sampled(name, embedder, options, pipeline)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
         reasons=(*report.reasons, *hints),
-        looked_seconds=onlooker.frames / FRAMES_PER_SECOND,
-        detector=tools.finder.name if tools.finder else "given crop",
-        weights=tools.loaded.weights.name,
-        warnings=(*tools.notes, *tools.loaded.notes, *onlooker.warnings),
+        looked_seconds=embedder.frames / FRAMES_PER_SECOND,
+        detector=pipeline.detector.name if pipeline.detector else "given crop",
+        weights=pipeline.loaded.weights.name,
+        warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
     )
 
 
-def verdict(path: str, looks: "Sequence[Seen]", options: DetectOptions, tools: Tools) -> SyncReport:
+def verdict(
+    path: str, looks: "Sequence[EmbeddedClip]", options: DetectOptions, pipeline: Pipeline
+) -> SyncReport:
     """What is told by one or more looks at a file, in time."""
-    from avsync.sync.verdict import Question, judge
+    from avsync.sync.verdict import SearchOptions, judge
 
-    question = Question(options.max_offset_seconds, options.upstream_scoring, options.varies)
-    return judge(path, looks, tools.loaded.calibration, question)
+    question = SearchOptions(
+        options.max_offset_seconds, options.upstream_scoring, options.detect_changes
+    )
+    return judge(path, looks, pipeline.loaded.calibration, question)
 
 
-def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Tools) -> SyncReport:
+def _sampled(
+    path: str, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
+) -> SyncReport:
     """What parts of a long file tell, as many as it takes; or all of it, where they disagree."""
     from avsync.pipeline import sampling
 
-    seconds = onlooker.info.duration_seconds or 0.0
+    seconds = embedder.info.duration_seconds or 0.0
     reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
     alone = replace(options, upstream_scoring=False)
-    seen: list[Seen] = []
+    seen: list[EmbeddedClip] = []
     looks: list[sampling.Look] = []
     report = SyncReport(path, "undetermined")
     for span in sampling.spans(seconds):
-        seen.append(onlooker.look(span, reach))
-        looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, tools)))
+        seen.append(embedder.look(span, reach))
+        looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, pipeline)))
         if len(looks) >= sampling.FEWEST_LOOKS:
-            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, tools)
-        if sampling.disagree(looks) or sampling.varies(report):
-            return verdict(path, [onlooker.look()], options, tools)
+            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, pipeline)
+        if sampling.disagree(looks) or sampling.detect_changes(report):
+            return verdict(path, [embedder.look()], options, pipeline)
         if sampling.suffice(looks, report, seconds):
             break
     return sampling.spread_over(report, seconds)

@@ -10,27 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.faces.crops import CropGeometry, box_of_cropped
-from avsync.faces.detectors import FaceFinder
+from avsync.faces.detectors import FaceDetector
 from avsync.faces.resolution import side_needed
 from avsync.faces.tracking import cropped_faces, follow_faces
 from avsync.media.decode import MAX_SIDE, WHOLE, Span, decoded_size, read_frames, read_samples
 from avsync.media.frames import Frame
 from avsync.media.probe import MediaInfo
 from avsync.model.embed import Loading, embed_sound, embed_tracks
-from avsync.speech import is_sounding, mfcc
+from avsync.speech import is_audible, mfcc
 from avsync.system.progress import Progress
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.tracks import FaceTrack, Seen
+from avsync.tracks import EmbeddedClip, FaceTrack
 
 GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
 
 
 @dataclass(slots=True)
-class Onlooker:
-    """Looks at a file, once or several times; made by `Onlooker.of`."""
+class VideoEmbedder:
+    """Looks at a file, once or several times; made by `VideoEmbedder.of`."""
 
     info: MediaInfo
-    finder: FaceFinder | None  # None: the picture is a face crop already
+    detector: FaceDetector | None  # None: the picture is a face crop already
     geometry: CropGeometry
     network: Loading
     threads: int  # that embed
@@ -44,18 +44,20 @@ class Onlooker:
     def of(
         cls,
         info: MediaInfo,
-        finder: FaceFinder | None,
+        detector: FaceDetector | None,
         geometry: CropGeometry,
         network: Loading,
         threads: int,
         progress: Progress,
-    ) -> "Onlooker":
+    ) -> "VideoEmbedder":
         """Takes a few stills to see how large pictures must be. Raises MediaError."""
-        side = side_needed(info, finder, geometry) if finder else MAX_SIDE
+        side = side_needed(info, detector, geometry) if detector else MAX_SIDE
         total, notes = info.duration_seconds, list(info.timeline.notes)
-        return cls(info, finder, geometry, network, threads, progress, total, side, warnings=notes)
+        return cls(
+            info, detector, geometry, network, threads, progress, total, side, warnings=notes
+        )
 
-    def look(self, span: Span = WHOLE, reach_seconds: float = 0.0) -> Seen:
+    def look(self, span: Span = WHOLE, reach_seconds: float = 0.0) -> EmbeddedClip:
         """Embed every face track in a span, and the sound up to `reach_seconds` around it.
 
         Raises MediaError where nothing can be decoded.
@@ -73,19 +75,19 @@ class Onlooker:
             audio, sounding = hearing.result()
         self._note(words)
         count = self.frames - before
-        return Seen(tracks, audio, sounding, count, span.first_frame - lead)
+        return EmbeddedClip(tracks, audio, sounding, count, span.first_frame - lead)
 
     def _hear(self, span: Span, words: list[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Embedded sound, and whether something is heard."""
         steps = mfcc(read_samples(self.info, words, span))
-        return embed_sound(steps, self.network()), is_sounding(steps)
+        return embed_sound(steps, self.network()), is_audible(steps)
 
     def _tracks(self, span: Span) -> list[FaceTrack]:
         words: list[str] = []
         colour = self.geometry.colour
         frames = self._counted(read_frames(self.info, words, self.side, span, colour))
-        if self.finder:
-            faces = follow_faces(frames, self.finder)
+        if self.detector:
+            faces = follow_faces(frames, self.detector)
         else:
             video, _ = self.info.require_both()
             width, height = decoded_size(video, self.side)

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 
 from avsync.errors import OutputError, ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Tools, onlooker_of, open_tools
+from avsync.pipeline.loading import Pipeline, embedder_of, load_pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
-from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
+from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND
 
 if TYPE_CHECKING:
-    from avsync.tracks import FaceTrack, Seen
+    from avsync.tracks import EmbeddedClip, FaceTrack
 
 FORMAT = 1
 PACKAGES = {".npz": "numpy", ".h5": "h5py", ".hdf5": "h5py", ".parquet": "pyarrow"}
@@ -62,7 +62,7 @@ def write_features(
     """
     video = local_file(path)
     check_output(video, output, force)
-    table = embed_video(video, options, open_tools(options, progress), progress)
+    table = embed_video(video, options, load_pipeline(options, progress), progress)
     _write(output, _FORMATS[output.suffix.lower()](table))
     return table
 
@@ -80,26 +80,26 @@ def check_output(path: Path, output: Path, force: bool) -> None:
 
 
 def embed_video(
-    path: Path, options: DetectOptions, tools: Tools, progress: Progress = silent
+    path: Path, options: DetectOptions, pipeline: Pipeline, progress: Progress = silent
 ) -> EmbeddingTable:
     """All face tracks and the whole sound of a video, embedded."""
     from avsync.media.probe import probe
 
     info = probe(path, options.audio_track, options.video_track)
-    onlooker = onlooker_of(info, tools, progress)
-    seen = onlooker.look()
+    embedder = embedder_of(info, pipeline, progress)
+    seen = embedder.look()
     facts = {
         "format": str(FORMAT),
         "source": os.fspath(path),
-        "weights": tools.loaded.weights.name,
-        "weights_sha256": tools.loaded.weights.sha256,
-        "detector": tools.finder.name if tools.finder else "given crop",
-        "warnings": "; ".join((*tools.notes, *onlooker.warnings)),
+        "weights": pipeline.loaded.weights.name,
+        "weights_sha256": pipeline.loaded.weights.sha256,
+        "detector": pipeline.detector.name if pipeline.detector else "given crop",
+        "warnings": "; ".join((*pipeline.notes, *embedder.warnings)),
     }
-    return EmbeddingTable(_arrays(seen, tools.loaded.weights.config.embedding_size), facts)
+    return EmbeddingTable(_arrays(seen, pipeline.loaded.weights.config.embedding_size), facts)
 
 
-def _arrays(seen: "Seen", size: int) -> dict[str, NDArray[Any]]:
+def _arrays(seen: "EmbeddedClip", size: int) -> dict[str, NDArray[Any]]:
     tracks = seen.tracks
     video_frame = _joined([_frames(t, len(t.video)) for t in tracks])
     box_frame = _joined([_frames(t, len(t.boxes)) for t in tracks])
@@ -110,7 +110,7 @@ def _arrays(seen: "Seen", size: int) -> dict[str, NDArray[Any]]:
         "video_frame": video_frame,
         "video_seconds": video_frame / FRAMES_PER_SECOND,
         "audio": np.asarray(seen.audio, np.float32),
-        "audio_seconds": steps / STEPS_PER_SECOND,
+        "audio_seconds": steps / HOPS_PER_SECOND,
         "audio_sounding": seen.sounding[: len(steps)],
         "box": np.concatenate([np.zeros((0, 4), np.float32), *[_corners(t) for t in tracks]]),
         "box_track": _numbers([len(t.boxes) for t in tracks]),

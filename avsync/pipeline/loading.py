@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from avsync.faces.crops import CropGeometry
-    from avsync.faces.detectors import FaceFinder
+    from avsync.faces.detectors import FaceDetector
     from avsync.media.probe import MediaInfo
-    from avsync.model.embed import Network
+    from avsync.model.embed import EmbeddingModel
     from avsync.model.weights import Weights
-    from avsync.pipeline.embedder import Onlooker
+    from avsync.pipeline.embedder import VideoEmbedder
     from avsync.sync.confidence import Calibration
 
 
@@ -29,27 +29,27 @@ OBJECTS_BEFORE_COLLECTING = 50_000  # of Python's 700; importing torch makes no 
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """What takes a second to load: torch, and the network."""
 
     weights: "Weights"
     calibration: "Calibration"
-    network: "Network"
+    network: "EmbeddingModel"
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What is loaded once for any number of files; made by `open_tools`."""
+class Pipeline:
+    """What is loaded once for any number of files; made by `load_pipeline`."""
 
-    finder: "FaceFinder | None"  # None: the picture is a face crop already
+    detector: "FaceDetector | None"  # None: the picture is a face crop already
     geometry: "CropGeometry"
     threads: int  # that may embed at once
     notes: tuple[str, ...]  # for every report
-    loading: "Future[Loaded]"  # goes on while the first file is looked at
+    loading: "Future[LoadedModel]"  # goes on while the first file is looked at
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """Waits for it. Raises AvsyncError where it cannot be had."""
         return self.loading.result()
 
@@ -75,17 +75,17 @@ def take_over(threads: int | None = None) -> None:
     gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
 
 
-def open_tools(
+def load_pipeline(
     options: DetectOptions, progress: Progress = silent, threads: int | None = None
-) -> Tools:
+) -> Pipeline:
     """Open the face finder, and begin to load the weights that the options ask for.
 
-    Raises AvsyncError where they cannot be had, or `Tools.loaded` does.
+    Raises AvsyncError where they cannot be had, or `Pipeline.loaded` does.
     """
     require_opencv()
     from concurrent.futures import ThreadPoolExecutor
 
-    from avsync.faces.detectors import open_finder
+    from avsync.faces.detectors import load_face_detector
     from avsync.model import weights
     from avsync.model.weights import geometry_of
     from avsync.system.resources import cores
@@ -96,14 +96,14 @@ def open_tools(
     loading = loader.submit(_load, options, threads)
     loader.shutdown(wait=False)
     notes: list[str] = []
-    finder = None if options.cropped else open_finder(options.faces, progress, notes)
-    return Tools(finder, geometry, threads, tuple(notes), loading)
+    detector = None if options.cropped else load_face_detector(options.faces, progress, notes)
+    return Pipeline(detector, geometry, threads, tuple(notes), loading)
 
 
-def _load(options: DetectOptions, threads: int) -> Loaded:
+def _load(options: DetectOptions, threads: int) -> LoadedModel:
     from avsync.model import weights
-    from avsync.model.embed import Network
-    from avsync.model.optimize import arranged
+    from avsync.model.embed import EmbeddingModel
+    from avsync.model.optimize import for_inference
     from avsync.sync.confidence import Calibration
 
     device = device_of(options.device)
@@ -118,18 +118,20 @@ def _load(options: DetectOptions, threads: int) -> Loaded:
             f"LSE-D and LSE-C of {loaded.name} weights are not on SyncNet's scale: compare them "
             "with none that were published; those of --weights syncnet_v2 are"
         )
-    network = Network(arranged(loaded.streams), device, threads)
-    return Loaded(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
+    network = EmbeddingModel(for_inference(loaded.streams), device, threads)
+    return LoadedModel(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
 
 
-def onlooker_of(info: "MediaInfo", tools: Tools, progress: Progress) -> "Onlooker":
+def embedder_of(info: "MediaInfo", pipeline: Pipeline, progress: Progress) -> "VideoEmbedder":
     """What looks at a file with these tools. Raises MediaError."""
-    from avsync.pipeline.embedder import Onlooker
+    from avsync.pipeline.embedder import VideoEmbedder
 
-    def network() -> "Network":
-        return tools.loaded.network
+    def network() -> "EmbeddingModel":
+        return pipeline.loaded.network
 
-    return Onlooker.of(info, tools.finder, tools.geometry, network, tools.threads, progress)
+    return VideoEmbedder.of(
+        info, pipeline.detector, pipeline.geometry, network, pipeline.threads, progress
+    )
 
 
 def device_of(wanted: str) -> str:

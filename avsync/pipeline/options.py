@@ -22,7 +22,7 @@ class DetectOptions:
     device: str = "auto"  # auto, cpu, cuda
     audio_track: int | None = None  # that is heard; 1 is the first, None the file's default
     video_track: int | None = None  # that is looked at, likewise; cover pictures do not count
-    varies: bool = True  # drift and steps are looked for, too
+    detect_changes: bool = True  # drift and steps are looked for, too
     thorough: bool = False  # long files are looked at from end to end
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class DetectOptions:
                 raise UsageError(f"--{option}-track {track}: tracks count from 1")
 
     @property
-    def decisive(self) -> dict[str, Any]:
+    def cache_key(self) -> dict[str, Any]:
         """What has a say in an answer, besides the file and what is in the weights."""
         names = (field.name for field in fields(self))
         return {name: getattr(self, name) for name in names if name not in INDECISIVE}

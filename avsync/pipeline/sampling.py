@@ -62,10 +62,10 @@ def disagree(looks: Sequence[Look]) -> bool:
     sure = [look.report for look in looks if look.is_sure]
     offsets = [report.offset_ms or 0.0 for report in sure]
     apart = bool(offsets) and max(offsets) - min(offsets) > FRAME_MS
-    return apart or any(map(varies, sure))
+    return apart or any(map(detect_changes, sure))
 
 
-def varies(report: SyncReport) -> bool:
+def detect_changes(report: SyncReport) -> bool:
     """Whether a drift or steps are told: where and how fast, only the whole file can say."""
     return len(report.segments) > 1 or report.drift_ms_per_minute != 0.0
 

@@ -16,11 +16,18 @@ from avsync.media.container import take_inventory
 from avsync.media.files import local_file
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Tools, open_tools
+from avsync.pipeline.loading import Pipeline, load_pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.containers import COVER
 from avsync.remux.move import Move, steps, write_proved
-from avsync.remux.plan import OUTPUT, Cure, Plan, Wishes, cover_arguments, moved_streams
+from avsync.remux.plan import (
+    OUTPUT,
+    AudioCorrection,
+    Plan,
+    RemuxOptions,
+    cover_arguments,
+    moved_streams,
+)
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.atomic import check_target, safe_output
@@ -42,10 +49,10 @@ class FixOptions:
     force: bool = False  # replace an existing output
     dry_run: bool = False  # only say what ffmpeg would be asked to do
     drift: bool = True  # also look for sound that runs away
-    wishes: Wishes = field(default_factory=Wishes)
+    remux: RemuxOptions = field(default_factory=RemuxOptions)
 
     def __post_init__(self) -> None:
-        moved, heard = self.wishes.audio_track, self.detect.audio_track
+        moved, heard = self.remux.audio_track, self.detect.audio_track
         if moved is not None and moved < 1:
             raise UsageError(f"--audio-track {moved}: tracks count from 1")
         if moved and heard and moved != heard:
@@ -59,7 +66,7 @@ def fix(
     output: str | os.PathLike[str],
     options: FixOptions | None = None,
     *,
-    tools: Tools | None = None,
+    pipeline: Pipeline | None = None,
     progress: Progress = silent,
 ) -> FixReport:
     """Write `path` to `output` with sound and picture in step, and measure the result.
@@ -67,7 +74,7 @@ def fix(
     Where the offset cannot be told, or the result does not measure as right, nothing is written
     and the report says why. Raises an `AvsyncError` where a file cannot be read or written.
     """
-    report = _fixed(path, Path(output), options or FixOptions(), tools, progress)
+    report = _fixed(path, Path(output), options or FixOptions(), pipeline, progress)
     return replace(report, notes=(*report.notes, *ffmpeg.notes_on(path)))
 
 
@@ -75,32 +82,34 @@ def _fixed(
     path: str | os.PathLike[str],
     target: Path,
     options: FixOptions,
-    tools: Tools | None,
+    pipeline: Pipeline | None,
     progress: Progress,
 ) -> FixReport:
     source = local_file(path)
     options = _with_tracks(source, options)
     inventory = take_inventory(source)
     check_target(source, target, options.force)
-    moved_streams(inventory, options.wishes)
+    moved_streams(inventory, options.remux)
     report = FixReport(os.fspath(path), None, "fixed", options.offset_ms)
-    cure = Cure(options.offset_ms or 0.0)
+    cure = AudioCorrection(options.offset_ms or 0.0)
     if options.offset_ms is None:
-        tools = tools or open_tools(options.detect, progress)
-        before = _measure(source, source, options, tools, progress)
+        pipeline = pipeline or load_pipeline(options.detect, progress)
+        before = _measure(source, source, options, pipeline, progress)
         report = replace(report, offset_ms=before.offset_ms, before=before)
         if reasons := _why_not(before):
             return replace(report, status="undetermined", reasons=reasons)
         report = replace(report, drift_ppm=_drift_ppm(before))
         if options.tolerance.allows(before):
             return _leave_alone(report, source, target, options)
-        cure = Cure(before.offset_ms or 0.0, stretch_of_drift(before.drift_ms_per_minute))
-    move = Move(inventory, target, cure, options.wishes)
+        cure = AudioCorrection(
+            before.offset_ms or 0.0, stretch_of_drift(before.drift_ms_per_minute)
+        )
+    move = Move(inventory, target, cure, options.remux)
     planned = move.planner()(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
         return replace(report, status="planned", commands=_commands(move, options))
-    return _write_and_prove(report, move, options, tools, progress)
+    return _write_and_prove(report, move, options, pipeline, progress)
 
 
 def _with_tracks(source: Path, options: FixOptions) -> FixOptions:
@@ -109,17 +118,19 @@ def _with_tracks(source: Path, options: FixOptions) -> FixOptions:
     Raises MediaError, as `detect` does, where there is no such file or track.
     """
     look = options.detect
-    info = probe(source, options.wishes.audio_track or look.audio_track, look.video_track)
+    info = probe(source, options.remux.audio_track or look.audio_track, look.video_track)
     look = replace(look, audio_track=info.audio_track, video_track=info.video_track)
     return replace(options, detect=look)
 
 
 def _measure(
-    path: Path, name: Path, options: FixOptions, tools: Tools, progress: Progress
+    path: Path, name: Path, options: FixOptions, pipeline: Pipeline, progress: Progress
 ) -> SyncReport:
     """Look at all of a file, since drift and steps must not be missed; it is called `name`."""
-    listening = replace(options.detect, varies=options.drift, thorough=True)
-    return replace(detect(path, listening, tools=tools, progress=progress), path=os.fspath(name))
+    listening = replace(options.detect, detect_changes=options.drift, thorough=True)
+    return replace(
+        detect(path, listening, pipeline=pipeline, progress=progress), path=os.fspath(name)
+    )
 
 
 def _drift_ppm(report: SyncReport) -> float:
@@ -145,11 +156,11 @@ def _leave_alone(report: FixReport, source: Path, target: Path, options: FixOpti
         return replace(report, commands=(shlex.join(["cp", "--", str(source), str(target)]),))
     with safe_output(source, target, options.force, source.stat().st_size) as draft:
         shutil.copyfile(source, draft.path)
-        draft.publish()
+        draft.commit()
     return replace(report, output=os.fspath(target))
 
 
-def _method(planned: Plan, cure: Cure) -> Literal["copy", "encode", "resample"]:
+def _method(planned: Plan, cure: AudioCorrection) -> Literal["copy", "encode", "resample"]:
     if planned.is_copy:
         return "copy"
     return "encode" if cure.stretch == 1.0 else "resample"
@@ -173,7 +184,7 @@ def _write_and_prove(
     report: FixReport,
     move: Move,
     options: FixOptions,
-    tools: Tools | None,
+    pipeline: Pipeline | None,
     progress: Progress,
 ) -> FixReport:
     """Write beside the target, prove it, and give it its name only if it is right."""
@@ -182,10 +193,10 @@ def _write_and_prove(
         written = write_proved(move, draft.path, progress)
         report = replace(report, notes=(*report.notes, *written.notes))
         if written.doubts:
-            return replace(report, status="unproven", reasons=written.doubts)
+            return replace(report, status="unverified", reasons=written.doubts)
         try:
-            tools = tools or open_tools(options.detect, progress)
-            after = _measure(draft.path, target, options, tools, progress)
+            pipeline = pipeline or load_pipeline(options.detect, progress)
+            after = _measure(draft.path, target, options, pipeline, progress)
             doubts = _doubts(after)
             report = replace(report, after=after, residual_ms=after.offset_ms)
         except AvsyncError as error:
@@ -193,8 +204,8 @@ def _write_and_prove(
                 raise
             doubts = (f"not measured after the fix: {error}",)
         if doubts and options.offset_ms is None:
-            return replace(report, status="unproven", reasons=doubts, residual_ms=None)
-        draft.publish()
+            return replace(report, status="unverified", reasons=doubts, residual_ms=None)
+        draft.commit()
     return replace(report, output=os.fspath(target), notes=(*report.notes, *doubts))
 
 

@@ -14,8 +14,15 @@ from avsync.media.container import Inventory, take_inventory
 from avsync.media.probe import probe
 from avsync.remux.encodings import Encoding, encodings_for
 from avsync.remux.hearing import Sound, seconds_late
-from avsync.remux.plan import Cure, Plan, Wishes, moved_streams, must_reencode, plan
-from avsync.remux.proof import Finding, Original, compare
+from avsync.remux.plan import (
+    AudioCorrection,
+    Plan,
+    RemuxOptions,
+    moved_streams,
+    must_reencode,
+    plan,
+)
+from avsync.remux.proof import Difference, Original, compare
 from avsync.remux.run import Planner, write
 from avsync.system.progress import Progress, silent
 
@@ -31,19 +38,19 @@ class Move:
 
     inventory: Inventory
     target: Path
-    cure: Cure
-    wishes: Wishes
+    cure: AudioCorrection
+    remux: RemuxOptions
     mended: bool = False  # let ffmpeg close the places where stamps leap
 
     @property
     def is_copy(self) -> bool:
         """Whether no sound is encoded again."""
-        return must_reencode(self.target.suffix, self.cure, self.wishes) is None
+        return must_reencode(self.target.suffix, self.cure, self.remux) is None
 
     @property
     def delays(self) -> dict[int, float]:
         """Seconds by which streams are delayed, by their index."""
-        moved = moved_streams(self.inventory, self.wishes)
+        moved = moved_streams(self.inventory, self.remux)
         return {stream.index: self.cure.delay_ms / 1000 for stream in moved}
 
     def planner(self, corrections: Mapping[int, float] | None = None) -> Planner:
@@ -51,13 +58,13 @@ class Move:
         encodings: dict[int, Encoding] = {}
         start = 0.0
         if not self.is_copy:
-            encodings = encodings_for(self.inventory, moved_streams(self.inventory, self.wishes))
+            encodings = encodings_for(self.inventory, moved_streams(self.inventory, self.remux))
             start = _picture_start_seconds(self.inventory)
         return lambda left_out: plan(
             self.inventory,
             self.target.suffix,
             self.cure,
-            self.wishes,
+            self.remux,
             encodings,
             start,
             corrections,
@@ -67,7 +74,7 @@ class Move:
 
     def evened(self) -> "Move":
         """A copy before that, with nothing moved, all stamps fine and without leaps."""
-        return replace(self, cure=Cure(0.0), wishes=Wishes(), mended=True)
+        return replace(self, cure=AudioCorrection(0.0), remux=RemuxOptions(), mended=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ def _write(move: Move, original: Original, draft: Path, progress: Progress) -> W
     return Written(notes, found.reasons)
 
 
-def _compared(move: Move, original: Original, draft: Path, planned: Plan) -> Finding:
+def _compared(move: Move, original: Original, draft: Path, planned: Plan) -> Difference:
     """What is wrong with a draft: its packets, and sound that was encoded again."""
     if move.is_copy:
         return compare(original, draft, planned.streams, move.delays)

@@ -39,7 +39,7 @@ INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
 
 @dataclass(frozen=True, slots=True)
-class Cure:
+class AudioCorrection:
     """What is done to the sound: first stretched, then delayed."""
 
     delay_ms: float  # negative: brought forward
@@ -47,7 +47,7 @@ class Cure:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RemuxOptions:
     """How a file is to be written."""
 
     audio_track: int | None = None  # 1-based; None: all
@@ -67,11 +67,11 @@ class Plan:
     covers: tuple[int, ...]  # pictures to extract first, see `cover_arguments`
 
 
-def must_reencode(suffix: str, cure: Cure, wishes: Wishes) -> str | None:
+def must_reencode(suffix: str, cure: AudioCorrection, remux: RemuxOptions) -> str | None:
     """Why the sound cannot be copied; None where it can."""
     if cure.stretch != 1.0:
         return "sound resampled to follow the picture"
-    if wishes.reencode_audio:
+    if remux.reencode_audio:
         return "sound encoded again, as asked for"
     if suffix.lower() in NO_START_TIMES:
         name = suffix[1:].upper()
@@ -82,25 +82,25 @@ def must_reencode(suffix: str, cure: Cure, wishes: Wishes) -> str | None:
     return None
 
 
-def moved_streams(inventory: Inventory, wishes: Wishes) -> list[Stream]:
+def moved_streams(inventory: Inventory, remux: RemuxOptions) -> list[Stream]:
     """The sound tracks that move. Raises MediaError where there is none, or not that one."""
     tracks = inventory.of_kind("Audio")
     if not tracks:
         raise MediaError(f"{inventory.path}: no audio stream; there is nothing to move")
-    if wishes.audio_track is None:
+    if remux.audio_track is None:
         return tracks
-    if not 1 <= wishes.audio_track <= len(tracks):
+    if not 1 <= remux.audio_track <= len(tracks):
         raise MediaError(
-            f"{inventory.path}: no audio track {wishes.audio_track}; it has {len(tracks)}"
+            f"{inventory.path}: no audio track {remux.audio_track}; it has {len(tracks)}"
         )
-    return [tracks[wishes.audio_track - 1]]
+    return [tracks[remux.audio_track - 1]]
 
 
 def plan(
     inventory: Inventory,
     suffix: str,
-    cure: Cure,
-    wishes: Wishes,
+    cure: AudioCorrection,
+    remux: RemuxOptions,
     encodings: Mapping[int, Encoding],
     picture_start_seconds: float = 0.0,
     corrections: Mapping[int, float] | None = None,
@@ -115,8 +115,8 @@ def plan(
     change, so that they go on where they leap.
     """
     suffix, corrections = suffix.lower(), corrections or {}
-    why = must_reencode(suffix, cure, wishes)
-    moved = moved_streams(inventory, wishes)
+    why = must_reencode(suffix, cure, remux)
+    moved = moved_streams(inventory, remux)
     kept = [s for s in inventory.streams if s.index not in left_out and not is_made_anew(s, suffix)]
     optional = (s.index for s in kept if s.kind not in ("Video", "Audio") or s.is_cover)
     covers = [s for s in kept if s.is_cover and suffix in MATROSKA]
@@ -127,7 +127,7 @@ def plan(
     if mended:
         source = _opened(inventory.path, delays)
     elif why:
-        how = cure.stretch, wishes.keep_pitch, picture_start_seconds, suffix in NO_START_TIMES
+        how = cure.stretch, remux.keep_pitch, picture_start_seconds, suffix in NO_START_TIMES
         sound = filtered(kept, encodings, delays, *how)
         shifts = {index: 0.0 if index in encodings else delays[index] for index in delays}
         source = _opened(inventory.path, shifts)

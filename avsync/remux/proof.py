@@ -58,7 +58,7 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Difference:
     """How a copy differs from what it should be."""
 
     doubts: tuple[str, ...]  # what delaying streams does not put right
@@ -78,7 +78,7 @@ def compare(
     streams: Sequence[int],
     delays: Mapping[int, float],
     encoded: Collection[int] = (),
-) -> Finding:
+) -> Difference:
     """What is wrong with a copy of some streams, written in order, with some delays in seconds.
 
     Streams that were encoded again have other packets: they are only looked for.
@@ -106,7 +106,7 @@ def compare(
     off = {index: seconds - whole for index, seconds in late.items()}
     near = {index: NEAR_SECONDS + listed[indices[index]].tick_seconds for index in off}
     off = {index: seconds for index, seconds in off.items() if abs(seconds) > near[index]}
-    return Finding(tuple(doubts), off, indices, whole)
+    return Difference(tuple(doubts), off, indices, whole)
 
 
 def _matched(kept: Iterable[Stream], copy: Inventory) -> dict[int, int]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from avsync.report import SyncReport, confidence_in_words
 from avsync.timebase import offset_in_words
 
-FixStatus = Literal["fixed", "in_tolerance", "planned", "undetermined", "unproven", "error"]
+FixStatus = Literal["fixed", "in_tolerance", "planned", "undetermined", "unverified", "error"]
 MARGIN = " " * 4
 COLUMNS = (
     *("path", "output", "status", "offset_ms", "confidence", "drift_ppm", "method"),
@@ -20,9 +20,9 @@ class FixReport:
     """One file's fate. `offset_ms` is what the sound was delayed by, positive: it was early.
 
     fixed: written, and measured again where faces allow - in_tolerance: left alone, or copied as it
-    is - planned: dry run - undetermined: cannot tell, nothing was written - unproven: the file that
-    was written did not prove to be right, by its packets or by measure, and was removed - error:
-    see `reasons`.
+    is - planned: dry run - undetermined: cannot tell, nothing was written - unverified: what was
+    written did not prove to be right, by its packets or by measure, and was removed - error: see
+    `reasons`.
     """
 
     path: str
@@ -82,7 +82,7 @@ class FixReport:
         why = "; ".join(self.reasons)
         if self.status == "undetermined":
             return [f"not touched, cannot tell: {why}"]
-        if self.status == "unproven":
+        if self.status == "unverified":
             return [f"nothing written: {why}"]
         if self.status == "error":
             return [why]

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.offset import STRETCH_FRAMES, Stretches, compare
+from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.tracks import FaceTrack, Seen
+from avsync.tracks import EmbeddedClip, FaceTrack
 
 REACH_SECONDS = 2.0  # to either side: a turn of talk, long enough to tell lips that fit
 MIN_WIDTH = 0.5  # share of the shifts that must be judged for a stretch to have a median
@@ -22,47 +22,51 @@ MOST_CELLS = 2_000_000  # of a table: long files with a wide search get longer s
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class ActiveSpeaker:
     """Stretches of a film in which, at each offset, the face counts that fits it best."""
 
-    stretches: Stretches  # levelled
+    blocks: DistanceBlocks  # levelled
     who: NDArray[np.int16]  # (K, shifts): number of the track
     level: float  # median distance of every stretch
 
     def shares(self, best: NDArray[np.int64], track_count: int) -> list[float]:
         """Each track's share of the evidence, where stretch k has its minimum at `best[k]`."""
         rows = np.arange(len(best))
-        counts, sums = self.stretches.counts[rows, best], self.stretches.sums[rows, best]
+        counts, sums = self.blocks.counts[rows, best], self.blocks.sums[rows, best]
         gains = np.bincount(self.who[rows, best], self.level * counts - sums, track_count)
         gains = gains.clip(min=0)
         return [float(gain) for gain in gains / max(float(gains.sum()), 1e-9)]
 
 
-def listen(looks: Sequence[Seen], max_shift: int) -> Talk | None:
+def distance_table(looks: Sequence[EmbeddedClip], max_shift: int) -> ActiveSpeaker | None:
     """One table of the stretches of all faces in all looks; None where there are none."""
     frames = sum(len(track.video) for seen in looks for track in seen.tracks)
-    times = -(-frames * (2 * max_shift + 1) // (MOST_CELLS * STRETCH_FRAMES))
+    times = -(-frames * (2 * max_shift + 1) // (MOST_CELLS * BLOCK_FRAMES))
     tracks = [
-        compare_in(seen, track, max_shift, STRETCH_FRAMES * max(1, times))
+        blocks_of(seen, track, max_shift, BLOCK_FRAMES * max(1, times))
         for seen in looks
         for track in seen.tracks
     ]
-    return among(tracks)
+    return select_active_speaker(tracks)
 
 
-def listen_to(seen: Seen, track: FaceTrack, number: int, max_shift: int) -> Talk | None:
+def distance_table_of(
+    seen: EmbeddedClip, track: FaceTrack, number: int, max_shift: int
+) -> ActiveSpeaker | None:
     """The same of one face, which is track `number` of all that are seen."""
-    talk = among([compare_in(seen, track, max_shift, STRETCH_FRAMES)])
-    return talk and replace(talk, who=np.full_like(talk.who, number))
+    active = select_active_speaker([blocks_of(seen, track, max_shift, BLOCK_FRAMES)])
+    return active and replace(active, who=np.full_like(active.who, number))
 
 
-def compare_in(seen: Seen, track: FaceTrack, max_shift: int, frames_each: int) -> Stretches:
+def blocks_of(
+    seen: EmbeddedClip, track: FaceTrack, max_shift: int, frames_each: int
+) -> DistanceBlocks:
     """Distances of a face to the sounds around it, on the timeline of the file."""
-    near = compare(track.video, seen.audio, track.first_frame, max_shift, frames_each)
+    near = distance_blocks(track.video, seen.audio, track.first_frame, max_shift, frames_each)
     return replace(near, numbers=near.numbers + seen.first_frame // frames_each)
 
 
-def among(tracks: Sequence[Stretches]) -> Talk | None:
+def select_active_speaker(tracks: Sequence[DistanceBlocks]) -> ActiveSpeaker | None:
     """Choose between faces: see the head of this module."""
     medians = [_medians(track) for track in tracks]
     if not sum(map(len, medians)):
@@ -78,10 +82,10 @@ def among(tracks: Sequence[Stretches]) -> Talk | None:
         better = fit > best[rows]
         for table, own in ((best, fit), (sums, track.sums), (counts, track.counts), (who, number)):
             table[rows] = np.where(better, own, table[rows])
-    return Talk(Stretches(numbers, tracks[0].frames_each, sums, counts), who, level)
+    return ActiveSpeaker(DistanceBlocks(numbers, tracks[0].frames_each, sums, counts), who, level)
 
 
-def _medians(track: Stretches) -> NDArray[np.float32]:
+def _medians(track: DistanceBlocks) -> NDArray[np.float32]:
     """(K,) median distance of each stretch; where it has few shifts, that of the track."""
     judged = track.counts > 0
     if not judged.any():
@@ -93,7 +97,7 @@ def _medians(track: Stretches) -> NDArray[np.float32]:
     return medians
 
 
-def _levelled(track: Stretches, medians: NDArray[np.float32], level: float) -> Stretches:
+def _levelled(track: DistanceBlocks, medians: NDArray[np.float32], level: float) -> DistanceBlocks:
     """Distances moved so that each stretch has the same median.
 
     Some pictures are far from every sound. That says nothing of any offset, but would favour some
@@ -102,7 +106,7 @@ def _levelled(track: Stretches, medians: NDArray[np.float32], level: float) -> S
     return replace(track, sums=track.sums + (level - medians)[:, None] * track.counts)
 
 
-def _fit(track: Stretches, level: float) -> NDArray[np.float32]:
+def _fit(track: DistanceBlocks, level: float) -> NDArray[np.float32]:
     """(K, shifts) how well a face fits each offset around each stretch, in units of its noise."""
     gains = level * track.counts - track.sums
     judged = track.counts > 0

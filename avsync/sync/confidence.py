@@ -23,13 +23,13 @@ class Evidence:
 
     min_distance: float
     median_distance: float  # of the whole curve
-    strength: float  # depth below the median, times the root of the windows compared there
-    lead: float  # strength less that of the strongest other minimum
+    prominence: float  # depth below the median, times the root of the windows compared there
+    margin: float  # prominence less that of the most prominent other minimum
     width_steps: int  # of the dip at half its depth
     agreement: float  # share of resampled curves with a minimum within 40 ms
     halves: float  # share of the two halves of time with a minimum of their own within 40 ms
-    steadiness: float  # what a stretch gains over the median, in standard errors of the mean
-    fitting: float  # share of the stretches that gain
+    t_statistic: float  # what a stretch gains over the median, in standard errors of the mean
+    fraction_improving: float  # share of the stretches that gain
     windows: float
     shifts: int  # candidates judged
 
@@ -44,15 +44,15 @@ class Evidence:
         return (
             self.min_distance,
             depth,
-            self.strength,
-            self.lead,
+            self.prominence,
+            self.margin,
             float(np.log(self.width_steps)),
             self.agreement,
             size,
             float(np.log(self.shifts + 1)),
             self.halves,
-            self.steadiness,
-            self.fitting,
+            self.t_statistic,
+            self.fraction_improving,
             size * self.min_distance,
             size * depth,
             size * self.agreement,
@@ -65,8 +65,8 @@ class Evidence:
             self,
             min_distance=self.min_distance * factor,
             median_distance=self.median_distance * factor,
-            strength=self.strength * factor,
-            lead=self.lead * factor,
+            prominence=self.prominence * factor,
+            margin=self.margin * factor,
         )
 
 
@@ -119,20 +119,20 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Accord:
+class Agreement:
     """How well stretches of time agree on a minimum."""
 
     agreement: float  # these are explained in `Evidence`
     halves: float
-    steadiness: float
-    fitting: float
+    t_statistic: float
+    fraction_improving: float
 
 
-def weigh(
+def measure_evidence(
     curve: NDArray[np.float32],
     counts: NDArray[np.float32],
     best: int,
-    accord: Accord,
+    agreement: Agreement,
     windows: float,
 ) -> Evidence:
     """Evidence for point `best` of a (shifts,) mean distance curve; NaN: not judged.
@@ -141,19 +141,19 @@ def weigh(
     """
     judged = np.isfinite(curve)
     median = float(np.median(curve[judged]))
-    strength = np.where(judged, (median - curve) * np.sqrt(np.maximum(counts, 0)), -np.inf)
-    elsewhere = strength[np.abs(np.arange(len(curve)) - best) > SIDE_STEPS]
+    prominence = np.where(judged, (median - curve) * np.sqrt(np.maximum(counts, 0)), -np.inf)
+    elsewhere = prominence[np.abs(np.arange(len(curve)) - best) > SIDE_STEPS]
     others = elsewhere[np.isfinite(elsewhere)]
     return Evidence(
         min_distance=float(curve[best]),
         median_distance=median,
-        strength=float(strength[best]),
-        lead=float(strength[best] - others.max(initial=0.0)),
+        prominence=float(prominence[best]),
+        margin=float(prominence[best] - others.max(initial=0.0)),
         width_steps=_width(curve, best, (median + float(curve[best])) / 2),
-        agreement=accord.agreement,
-        halves=accord.halves,
-        steadiness=accord.steadiness,
-        fitting=accord.fitting,
+        agreement=agreement.agreement,
+        halves=agreement.halves,
+        t_statistic=agreement.t_statistic,
+        fraction_improving=agreement.fraction_improving,
         windows=windows,
         shifts=int(judged.sum()),
     )

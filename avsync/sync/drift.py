@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.active_speaker import listen
-from avsync.sync.offset import Curve, Stretches, mean_curve, vertex
-from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_FRAME, STEPS_PER_SECOND
-from avsync.tracks import Seen, stretched
+from avsync.sync.active_speaker import distance_table
+from avsync.sync.offset import Curve, DistanceBlocks, mean_curve, vertex
+from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_FRAME, HOPS_PER_SECOND
+from avsync.tracks import EmbeddedClip, stretched
 
 FINE_SLOPE = 2e-3  # seconds per second, to either side: clocks that run off, 1000/1001
 FILM_RATIOS = {  # sound's speed / picture's, when the picture of `from` fps is played at `to`
@@ -44,7 +44,7 @@ class _Line:
     counts: NDArray[np.float32]
 
 
-def find_stretch(looks: Sequence[Seen], max_offset_seconds: float) -> float:
+def find_stretch(looks: Sequence[EmbeddedClip], max_offset_seconds: float) -> float:
     """How many times as long the sound must become to follow the picture; 1.0: no drift.
 
     A line must fit clearly better than the best constant offset, over enough seconds.
@@ -52,7 +52,7 @@ def find_stretch(looks: Sequence[Seen], max_offset_seconds: float) -> float:
     plain = _wide(looks, 1.0, max_offset_seconds, FINE_SLOPE)
     if plain is None or plain.windows.sum() < MIN_SECONDS * FRAMES_PER_SECOND:
         return 1.0
-    width = round(max_offset_seconds * STEPS_PER_SECOND)
+    width = round(max_offset_seconds * HOPS_PER_SECOND)
     constant = _along(plain, 0.0, width)
     ratio = _best_film_ratio(looks, max_offset_seconds)
     tables = {1.0: plain}
@@ -78,18 +78,18 @@ def film_speeds(stretch: float) -> str | None:
 
 
 def _wide(
-    looks: Sequence[Seen], stretch: float, max_offset: float, fine_slope: float
-) -> Stretches | None:
+    looks: Sequence[EmbeddedClip], stretch: float, max_offset: float, fine_slope: float
+) -> DistanceBlocks | None:
     """A table wide enough for lines of up to `fine_slope`; None without faces."""
     first = min(seen.first_frame for seen in looks)
-    last = max(seen.first_frame + len(seen.audio) // STEPS_PER_FRAME for seen in looks)
+    last = max(seen.first_frame + len(seen.audio) // HOPS_PER_FRAME for seen in looks)
     seconds = (last - first) / FRAMES_PER_SECOND
-    reach = round((max_offset + fine_slope * seconds / 2) * STEPS_PER_SECOND)
-    talk = listen([stretched(seen, stretch) for seen in looks], reach)
-    return talk.stretches if talk else None
+    reach = round((max_offset + fine_slope * seconds / 2) * HOPS_PER_SECOND)
+    active = distance_table([stretched(seen, stretch) for seen in looks], reach)
+    return active.blocks if active else None
 
 
-def _best_film_ratio(looks: Sequence[Seen], max_offset: float) -> float:
+def _best_film_ratio(looks: Sequence[EmbeddedClip], max_offset: float) -> float:
     """The film ratio under which a constant offset fits best."""
 
     def depth(ratio: float) -> float:
@@ -99,12 +99,12 @@ def _best_film_ratio(looks: Sequence[Seen], max_offset: float) -> float:
     return max(FILM_STRETCHES, key=depth)
 
 
-def _middles(table: Stretches) -> NDArray[np.float64]:
+def _middles(table: DistanceBlocks) -> NDArray[np.float64]:
     """(K,) seconds of the middle of each stretch."""
     return (table.numbers + 0.5) * table.frames_each / FRAMES_PER_SECOND
 
 
-def _best_line(table: Stretches, width: int) -> _Line:
+def _best_line(table: DistanceBlocks, width: int) -> _Line:
     """Try slopes on a grid, then between its points."""
     half_span = max(1.0, float(np.ptp(_middles(table))) / 2)
     step = min(GRID_SECONDS / half_span, FINE_SLOPE / 2)
@@ -114,12 +114,12 @@ def _best_line(table: Stretches, width: int) -> _Line:
     return _along(table, best, width)
 
 
-def _along(table: Stretches, slope: float, width: int) -> _Line:
+def _along(table: DistanceBlocks, slope: float, width: int) -> _Line:
     """Sum stretches along a line; `width` steps to either side of its middle."""
     seconds = _middles(table)
     middle = (seconds.min() + seconds.max()) / 2
     # A sound that gets earlier lies at smaller shifts: see `timebase.offset_ms_of_shift`.
-    moves = np.rint(-slope * (seconds - middle) * STEPS_PER_SECOND).astype(int)
+    moves = np.rint(-slope * (seconds - middle) * HOPS_PER_SECOND).astype(int)
     reach = table.sums.shape[1] // 2
     width = min(width, reach - int(np.abs(moves).max()))
     columns = reach + moves[:, None] + np.arange(-width, width + 1)

@@ -6,31 +6,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avsync.report import Segment
-from avsync.sync.active_speaker import Talk, listen, listen_to
+from avsync.sync.active_speaker import ActiveSpeaker, distance_table, distance_table_of
 from avsync.sync.confidence import Calibration
 from avsync.sync.drift import film_speeds, find_stretch
 from avsync.sync.offset import Offset, find_offset
 from avsync.sync.steps import Part, find_parts, gain_of
-from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND, drift_ms_per_minute
-from avsync.tracks import Seen, seen_at_once, stretched
+from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND, drift_ms_per_minute
+from avsync.tracks import EmbeddedClip, seen_at_once, stretched
 
 MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SearchOptions:
     """What is asked of a file."""
 
     max_offset_seconds: float = 1.0  # search range to either side
     upstream_scoring: bool = False  # also SyncNet's figures
-    varies: bool = True  # whether drift and steps are looked for
+    detect_changes: bool = True  # whether drift and steps are looked for
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Hypothesis:
     """One way in which the offset may run through a file."""
 
-    talk: Talk
+    active: ActiveSpeaker
     segments: tuple[Segment, ...]  # in time
     parts: tuple[Part, ...]  # of the talk's stretches: one for each segment
 
@@ -42,7 +42,7 @@ class Finding:
     @property
     def gain(self) -> float:
         """What is gained over no offset at all, less the price of the steps."""
-        return gain_of(self.talk, self.parts)
+        return gain_of(self.active, self.parts)
 
     @property
     def confidence(self) -> float:
@@ -50,44 +50,48 @@ class Finding:
         return min(segment.confidence for segment in self.segments)
 
 
-def find(looks: Sequence[Seen], calibration: Calibration, question: Question) -> Finding | None:
+def best_hypothesis(
+    looks: Sequence[EmbeddedClip], calibration: Calibration, question: SearchOptions
+) -> Hypothesis | None:
     """The way in which most is gained: a constant offset, a line or steps; None: no comparison."""
-    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
-    talk = listen(looks, max_shift)
-    constant = _constant(looks, talk, calibration) if talk else None
-    if talk is None or constant is None or not question.varies:
+    max_shift = round(question.max_offset_seconds * HOPS_PER_SECOND)
+    active = distance_table(looks, max_shift)
+    constant = _constant(looks, active, calibration) if active else None
+    if active is None or constant is None or not question.detect_changes:
         return constant
     ways = [constant]
-    if steps := _steps(looks, talk, calibration):
+    if steps := _steps(looks, active, calibration):
         ways.append(steps)
     stretch = find_stretch(looks, question.max_offset_seconds)
-    line = listen([stretched(seen, stretch) for seen in looks], max_shift)
+    line = distance_table([stretched(seen, stretch) for seen in looks], max_shift)
     if stretch != 1.0 and line and (drift := _constant(looks, line, calibration, stretch)):
         ways.append(drift)
     return max(ways, key=lambda way: way.gain)
 
 
-def find_alone(
-    looks: Sequence[Seen], calibration: Calibration, question: Question
-) -> dict[int, Finding]:
+def per_face_hypotheses(
+    looks: Sequence[EmbeddedClip], calibration: Calibration, question: SearchOptions
+) -> dict[int, Hypothesis]:
     """What each face that is seen beside another tells by itself, by its number in all looks.
 
     That one of several is sure is likelier than that a certain one is: the offsets of each count as
     candidates.
     """
-    max_shift = round(question.max_offset_seconds * STEPS_PER_SECOND)
+    max_shift = round(question.max_offset_seconds * HOPS_PER_SECOND)
     faces = [(seen, track) for seen in looks for track in seen.tracks]
     beside = sorted({number for pair in seen_at_once(looks) for number in pair})
     alone = {}
     for number in beside:
-        talk = listen_to(*faces[number], number, max_shift)
-        found = _constant(looks, talk, calibration, faces=len(beside)) if talk else None
+        active = distance_table_of(*faces[number], number, max_shift)
+        found = _constant(looks, active, calibration, faces=len(beside)) if active else None
         if found and not found.parts[0].offset.at_edge:
             alone[number] = found
     return alone
 
 
-def surest(together: Finding | None, alone: Mapping[int, Finding], enough: float) -> Finding | None:
+def most_confident(
+    together: Hypothesis | None, alone: Mapping[int, Hypothesis], enough: float
+) -> Hypothesis | None:
     """What all faces tell together; where that is not sure enough, what one tells that is."""
     if together is None or together.confidence >= enough or not alone:
         return together
@@ -96,14 +100,14 @@ def surest(together: Finding | None, alone: Mapping[int, Finding], enough: float
 
 
 def _constant(
-    looks: Sequence[Seen],
-    talk: Talk,
+    looks: Sequence[EmbeddedClip],
+    active: ActiveSpeaker,
     calibration: Calibration,
     stretch: float = 1.0,
     faces: int = 1,
-) -> Finding | None:
+) -> Hypothesis | None:
     """One offset all through, after the sound was stretched; of one of so many faces."""
-    offset = find_offset(talk.stretches)
+    offset = find_offset(active.blocks)
     if offset is None:
         return None
     evidence = offset.evidence
@@ -115,24 +119,26 @@ def _constant(
             drift_ms_per_minute=round(drift_ms_per_minute(stretch), 2),
             explained_by=film_speeds(stretch),
         )
-    everything = Part(slice(0, len(talk.stretches.numbers)), offset)
-    return Finding(talk, (segment,), (everything,))
+    everything = Part(slice(0, len(active.blocks.numbers)), offset)
+    return Hypothesis(active, (segment,), (everything,))
 
 
-def _steps(looks: Sequence[Seen], talk: Talk, calibration: Calibration) -> Finding | None:
+def _steps(
+    looks: Sequence[EmbeddedClip], active: ActiveSpeaker, calibration: Calibration
+) -> Hypothesis | None:
     def is_sure(offset: Offset) -> bool:
         return calibration.confidence(offset.evidence) >= MIN_PART_CONFIDENCE
 
-    parts = find_parts(talk, is_sure)
+    parts = find_parts(active, is_sure)
     if len(parts) < 2:
         return None
-    starts = [0.0, *(talk.stretches.start_seconds(part.rows.start) for part in parts[1:])]
+    starts = [0.0, *(active.blocks.start_seconds(part.rows.start) for part in parts[1:])]
     ends = [*starts[1:], _end_seconds(looks)]
     segments = [
         _segment(start, end, part.offset, calibration)
         for start, end, part in zip(starts, ends, parts, strict=True)
     ]
-    return Finding(talk, tuple(segments), tuple(parts))
+    return Hypothesis(active, tuple(segments), tuple(parts))
 
 
 def _segment(start: float, end: float, offset: Offset, calibration: Calibration) -> Segment:
@@ -145,5 +151,5 @@ def _segment(start: float, end: float, offset: Offset, calibration: Calibration)
     )
 
 
-def _end_seconds(looks: Sequence[Seen]) -> float:
+def _end_seconds(looks: Sequence[EmbeddedClip]) -> float:
     return max(seen.first_frame + seen.frame_count for seen in looks) / FRAMES_PER_SECOND

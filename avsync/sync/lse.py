@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 UPSTREAM_REACH = 15  # frames
 
 
-def upstream_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
+def lse_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
     """(LSE-D, LSE-C, offset in frames) as joonson/syncnet_python computes them.
 
     (T, D) pictures and the (T, D) sounds of the same 40-ms windows. The sound is padded with 15

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.confidence import Accord, Evidence, weigh
+from avsync.sync.confidence import Agreement, Evidence, measure_evidence
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
-    STEP_MS,
-    STEPS_PER_FRAME,
+    HOP_MS,
+    HOPS_PER_FRAME,
     offset_ms_of_shift,
 )
 from avsync.tracks import Sounds
 
-STRETCH_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
+BLOCK_FRAMES = 10  # 0.4 s: long enough for a syllable, short enough to resample
 RESAMPLES = 200
 CELLS_AT_ONCE = 2_000_000  # of resampled curves, so that wide searches need no gigabytes
 TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
@@ -35,7 +35,7 @@ Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first;
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class DistanceBlocks:
     """Sums of distances over stretches of time, by shift.
 
     Stretch n of a timeline is its frames n * frames_each and following.
@@ -60,9 +60,11 @@ class Stretches:
         """When a stretch begins."""
         return float(self.numbers[row]) * self.frames_each / FRAMES_PER_SECOND
 
-    def part(self, rows: Any) -> "Stretches":
+    def part(self, rows: Any) -> "DistanceBlocks":
         """Some of the stretches: a slice, a mask, or places."""
-        return Stretches(self.numbers[rows], self.frames_each, self.sums[rows], self.counts[rows])
+        return DistanceBlocks(
+            self.numbers[rows], self.frames_each, self.sums[rows], self.counts[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,13 @@ class Offset:
     at_edge: bool  # the best point lies at the edge of the range
 
 
-def compare(
+def distance_blocks(
     video: NDArray[Any],
     audio: Sounds,
     first_frame: int,
     max_shift: int,
-    frames_each: int = STRETCH_FRAMES,
-) -> Stretches:
+    frames_each: int = BLOCK_FRAMES,
+) -> DistanceBlocks:
     """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` steps away.
 
     Picture i starts at frame `first_frame + i`, sound j at step j. Pairs outside the sound are
@@ -95,20 +97,18 @@ def compare(
     for row, number in enumerate(numbers):
         frame = max(first_frame, int(number) * frames_each)
         pictures = video[frame - first_frame : (int(number) + 1) * frames_each - first_frame]
-        rows = _near(
-            pictures.astype(np.float32), audio, frame * STEPS_PER_FRAME - max_shift, shifts
-        )
+        rows = _near(pictures.astype(np.float32), audio, frame * HOPS_PER_FRAME - max_shift, shifts)
         judged = np.isfinite(rows)
         sums[row] = np.where(judged, rows, 0).sum(axis=0)
         counts[row] = judged.sum(axis=0)
-    return Stretches(numbers, frames_each, sums, counts)
+    return DistanceBlocks(numbers, frames_each, sums, counts)
 
 
 def _near(
     pictures: NDArray[np.float32], audio: Sounds, first: int, shifts: int
 ) -> NDArray[np.float32]:
     """(R, shifts) distances of pictures to the sounds from step `first` on, 4 later for each."""
-    span = STEPS_PER_FRAME * (len(pictures) - 1) + shifts
+    span = HOPS_PER_FRAME * (len(pictures) - 1) + shifts
     inside = slice(max(0, first), max(0, min(len(audio), first + span)))
     table = np.full((len(pictures), span), np.nan, np.float32)
     if inside.stop > inside.start:
@@ -130,9 +130,9 @@ def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
     return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
-def find_offset(stretches: Stretches) -> Offset | None:
+def find_offset(blocks: DistanceBlocks) -> Offset | None:
     """The offset that stretches tell; None where no shift can be judged."""
-    sums, counts = stretches.sums, stretches.counts
+    sums, counts = blocks.sums, blocks.counts
     total_counts = counts.sum(axis=0)
     curve = mean_curve(sums.sum(axis=0), total_counts)
     if np.isfinite(curve).sum() < 3:
@@ -140,37 +140,37 @@ def find_offset(stretches: Stretches) -> Offset | None:
     best = int(np.nanargmin(curve))
     max_shift = len(curve) // 2
     offset_ms = offset_ms_of_shift(vertex(curve) - max_shift)
-    resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _resample(sums, counts)])
+    resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _bootstrap(sums, counts)])
     away = np.abs(resampled - offset_ms)
-    accord = _accord(stretches, curve, best, float(np.mean(away <= TOLERANCE_MS)))
+    agreement = _accord(blocks, curve, best, float(np.mean(away <= TOLERANCE_MS)))
     judged = np.flatnonzero(np.isfinite(curve))
     return Offset(
         offset_ms,
         _half_width(away),
         best,
-        weigh(curve, total_counts, best, accord, float(stretches.windows.sum())),
+        measure_evidence(curve, total_counts, best, agreement, float(blocks.windows.sum())),
         bool(min(best - judged[0], judged[-1] - best) < EDGE_STEPS),
     )
 
 
-def _accord(stretches: Stretches, curve: Curve, best: int, agreement: float) -> Accord:
+def _accord(blocks: DistanceBlocks, curve: Curve, best: int, agreement: float) -> Agreement:
     """How well stretches agree on point `best` of their mean curve."""
-    sums, counts = stretches.sums[:, best], stretches.counts[:, best]
+    sums, counts = blocks.sums[:, best], blocks.counts[:, best]
     gains = (float(np.nanmedian(curve)) * counts - sums)[counts > 0]
-    middle = len(stretches.numbers) // 2
-    parts = (stretches.part(slice(None, middle)), stretches.part(slice(middle, None)))
+    middle = len(blocks.numbers) // 2
+    parts = (blocks.part(slice(None, middle)), blocks.part(slice(middle, None)))
     near = [_minimum_near(part.curve, best) for part in parts if len(part.numbers)]
-    steadiness = 0.0
+    t_statistic = 0.0
     if len(gains) > 2:
         error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        steadiness = min(MOST_STEADY, float(gains.mean()) / (error + 1e-6))
-    return Accord(agreement, sum(near) / 2, steadiness, float(np.mean(gains > 0)))
+        t_statistic = min(MOST_STEADY, float(gains.mean()) / (error + 1e-6))
+    return Agreement(agreement, sum(near) / 2, t_statistic, float(np.mean(gains > 0)))
 
 
 def _minimum_near(curve: Curve, best: int) -> bool:
     if not np.isfinite(curve).any():
         return False
-    return abs(int(np.nanargmin(curve)) - best) * STEP_MS <= TOLERANCE_MS
+    return abs(int(np.nanargmin(curve)) - best) * HOP_MS <= TOLERANCE_MS
 
 
 def _half_width(away: NDArray[np.float64]) -> float:
@@ -179,7 +179,7 @@ def _half_width(away: NDArray[np.float64]) -> float:
     How likely it is another one is what confidence says.
     """
     same = away[away <= BASIN_MS]
-    return max(STEP_MS / 4, float(np.quantile(same if len(same) else away, 0.9)))
+    return max(HOP_MS / 4, float(np.quantile(same if len(same) else away, 0.9)))
 
 
 def vertex(curve: Curve) -> float:
@@ -204,11 +204,11 @@ def _diagonals(table: NDArray[np.float32], shifts: int) -> NDArray[np.float32]:
     """(R, 4 (R - 1) + shifts) -> (R, shifts): row r starts 4 r to the right."""
     rows, (down, across) = len(table), table.strides
     return np.lib.stride_tricks.as_strided(
-        table, (rows, shifts), (down + STEPS_PER_FRAME * across, across), writeable=False
+        table, (rows, shifts), (down + HOPS_PER_FRAME * across, across), writeable=False
     )
 
 
-def _resample(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[float]:
+def _bootstrap(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[float]:
     """Minima of curves of stretches drawn with replacement; always the same draw."""
     rng = np.random.default_rng(0)
     size = len(sums)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avsync.sync.hypotheses import Finding, Question
+from avsync.sync.hypotheses import Hypothesis, SearchOptions
 from avsync.sync.offset import Offset
 from avsync.sync.steps import find_parts
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
-from avsync.tracks import Seen, seen_at_once
+from avsync.tracks import EmbeddedClip, seen_at_once
 
 if TYPE_CHECKING:
     from avsync.media.probe import MediaInfo
@@ -24,11 +24,11 @@ PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 
 
 def reasons(
-    looks: Sequence[Seen],
-    found: Finding | None,
-    alone: Mapping[int, Finding],
+    looks: Sequence[EmbeddedClip],
+    found: Hypothesis | None,
+    alone: Mapping[int, Hypothesis],
     speech_seconds: float,
-    question: Question,
+    question: SearchOptions,
 ) -> tuple[str, ...]:
     """Why there is no answer, each with what is missing or what to try; empty: there is one.
 
@@ -42,7 +42,7 @@ def reasons(
     face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
     if face < MIN_FACE_PIXELS:
         return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
-    windows = float(found.talk.stretches.windows.sum()) if found else 0.0
+    windows = float(found.active.blocks.windows.sum()) if found else 0.0
     if found is None or windows < MIN_WINDOWS:
         shown = windows / FRAMES_PER_SECOND
         return (f"too short: a face with sound is seen for {shown:.1f} s only",)
@@ -72,13 +72,13 @@ def other_tracks(info: "MediaInfo") -> tuple[str, ...]:
     )
 
 
-def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:
+def _doubt(found: Hypothesis, speech_seconds: float, question: SearchOptions) -> str:
     """Why the best offset is not believed."""
     doubt = f"no offset stands out (confidence {100 * found.confidence:.0f} %)"
     if speech_seconds < SHORT_SPEECH_SECONDS:
         return f"{doubt}: speech was heard for {speech_seconds:.1f} s only while a face is seen"
-    if parts := find_parts(found.talk, _is_plausible):
-        table = found.talk.stretches
+    if parts := find_parts(found.active, _is_plausible):
+        table = found.active.blocks
         said = (
             f"{offset_in_words(part.offset.offset_ms)} from "
             f"{table.start_seconds(part.rows.start):.0f} s on"
@@ -99,7 +99,7 @@ def _is_plausible(offset: Offset) -> bool:
 
 
 def _contradictions(
-    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Finding]
+    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Hypothesis]
 ) -> Iterator[str]:
     """Faces that are seen at once and, each by itself, would be answered with different offsets.
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.active_speaker import Talk
-from avsync.sync.offset import Offset, Stretches, find_offset
+from avsync.sync.active_speaker import ActiveSpeaker
+from avsync.sync.offset import DistanceBlocks, Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND
 
 JUMP_PRICE = 16.0  # what a step must gain, in units of the noise of one stretch
@@ -29,13 +29,13 @@ class Part:
     offset: Offset
 
 
-def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
+def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list[Part]:
     """The parts of a file between the steps of its offset; none: no step.
 
     Parts that are not sure on their own do not count; their time goes to their neighbours.
     """
-    table = talk.stretches
-    runs = [_part(table, rows) for rows in _path(_gains(talk))]
+    table = active.blocks
+    runs = [_part(table, rows) for rows in _path(_gains(active))]
     parts = [p for p in runs if p and _seconds(table, p.rows) >= MIN_PART_SECONDS]
     parts = [p for p in parts if not p.offset.at_edge and is_sure(p.offset)]
     distinct: list[Part] = []
@@ -47,32 +47,32 @@ def find_parts(talk: Talk, is_sure: Callable[[Offset], bool]) -> list[Part]:
         distinct.append(part)
     if len(distinct) < 2:
         return []
-    parts = _divided(talk, distinct)
-    gains = _gains(talk)
+    parts = _divided(active, distinct)
+    gains = _gains(active)
     proven = all(_prefers(gains, a, b) and _prefers(gains, b, a) for a, b in pairwise(parts))
     return parts if proven else []
 
 
-def gain_of(talk: Talk, parts: Sequence[Part]) -> float:
+def gain_of(active: ActiveSpeaker, parts: Sequence[Part]) -> float:
     """What parts gain over no offset at all, less the price of the steps between them."""
-    gains = _gains(talk)
+    gains = _gains(active)
     total = sum(float(gains[part.rows, part.offset.best].sum()) for part in parts)
     return total - JUMP_PRICE * (len(parts) - 1)
 
 
-def _part(table: Stretches, rows: slice) -> Part | None:
+def _part(table: DistanceBlocks, rows: slice) -> Part | None:
     offset = find_offset(table.part(rows))
     return None if offset is None else Part(rows, offset)
 
 
-def _seconds(table: Stretches, rows: slice) -> float:
+def _seconds(table: DistanceBlocks, rows: slice) -> float:
     return float(table.windows[rows].sum()) / FRAMES_PER_SECOND
 
 
-def _gains(talk: Talk) -> NDArray[np.float32]:
+def _gains(active: ActiveSpeaker) -> NDArray[np.float32]:
     """(K, shifts) by how much each offset fits each stretch, in units of the noise."""
-    table = talk.stretches
-    gains = talk.level * table.counts - table.sums
+    table = active.blocks
+    gains = active.level * table.counts - table.sums
     judged = table.counts > 0
     noise = 1.4826 * float(np.median(np.abs(gains[judged]))) if judged.any() else 1.0
     return np.asarray(gains / (noise + 1e-9), np.float32)
@@ -98,16 +98,16 @@ def _path(gains: NDArray[np.float32]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(borders)]
 
 
-def _divided(talk: Talk, parts: Sequence[Part]) -> list[Part]:
+def _divided(active: ActiveSpeaker, parts: Sequence[Part]) -> list[Part]:
     """The parts again, with borders where one offset fits until then and the next from then on."""
-    gains = _gains(talk)
+    gains = _gains(active)
     borders = [0]
     for before, after in pairwise(parts):
         rows = slice(before.rows.start, after.rows.stop)
         better = gains[rows, before.offset.best] - gains[rows, after.offset.best]
         borders.append(rows.start + int(np.argmax(np.cumsum(better))) + 1)
     borders.append(len(gains))
-    found = [_part(talk.stretches, slice(*border)) for border in pairwise(borders)]
+    found = [_part(active.blocks, slice(*border)) for border in pairwise(borders)]
     return [part for part in found if part]
 
 

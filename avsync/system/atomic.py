@@ -33,7 +33,7 @@ class Draft:
     target: Path
     force: bool
 
-    def publish(self) -> None:
+    def commit(self) -> None:
         """Give the finished file its permissions and its name, durably.
 
         A new file gets those of its source less the umask, a replaced one leaves its own behind.

@@ -6,7 +6,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-from avsync.training.noises import amid, coloured_noise, music
+from avsync.training.noises import coloured_noise, mix_at_snr, music
 
 Frames = NDArray[np.uint8]
 Samples = NDArray[np.float64]
@@ -44,7 +44,7 @@ def augment_samples(
     if rng.random() < 0.25:
         sound = _band_limit(sound, rng)
     if rng.random() < 0.6:
-        sound = amid(sound, _noise(len(sound), other, rng), rng.uniform(-3, 25))
+        sound = mix_at_snr(sound, _noise(len(sound), other, rng), rng.uniform(-3, 25))
     gain_db = rng.normal(0, 8)
     return np.clip(sound * 10 ** (gain_db / 20), -32768, 32767)
 

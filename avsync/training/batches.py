@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from avsync.speech import WINDOW_SAMPLES, mfcc
-from avsync.timebase import HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES, WINDOW_STEPS
+from avsync.timebase import HOP_SAMPLES, HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 from avsync.training.augment import augment_frames, augment_samples, plain_frames
 from avsync.training.clips import Clip, by_speaker
 
@@ -86,14 +86,14 @@ def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
 def sound_of(clip: Clip, first: int, count: int) -> NDArray[np.int16]:
     """Samples of `count` windows from frame `first` of the track on."""
     start = clip.sound_step(first) * HOP_SAMPLES
-    steps = (count - 1) * STEPS_PER_FRAME + WINDOW_STEPS
+    steps = (count - 1) * HOPS_PER_FRAME + WINDOW_HOPS
     return clip.samples[start : start + (steps - 1) * HOP_SAMPLES + WINDOW_SAMPLES]
 
 
 def sounds_of(samples: NDArray[np.int16] | NDArray[np.float64]) -> Tensor:
     """Samples of N windows -> (N, 20, 13) MFCC."""
     steps = torch.from_numpy(mfcc([samples]))
-    return steps.unfold(0, WINDOW_STEPS, STEPS_PER_FRAME).permute(0, 2, 1)
+    return steps.unfold(0, WINDOW_HOPS, HOPS_PER_FRAME).permute(0, 2, 1)
 
 
 def _stretch(clip: Clip, wanted: int, rng: Generator) -> tuple[int, int]:

@@ -16,12 +16,12 @@ from avsync.errors import WeightsError
 from avsync.model import weights
 from avsync.model.networks import AnyStreams
 from avsync.model.optimize import half_precision
-from avsync.speech import is_sounding, mfcc
-from avsync.sync.active_speaker import among
+from avsync.speech import is_audible, mfcc
+from avsync.sync.active_speaker import select_active_speaker
 from avsync.sync.confidence import Calibration
-from avsync.sync.offset import Offset, compare, find_offset
+from avsync.sync.offset import Offset, distance_blocks, find_offset
 from avsync.system.downloads import sha256_of
-from avsync.timebase import STEPS_PER_SECOND
+from avsync.timebase import HOPS_PER_SECOND
 from avsync.training.augment import plain_frames
 from avsync.training.clips import Clip
 
@@ -40,9 +40,9 @@ class EmbeddedClip:
 
     def offset(self) -> Offset | None:
         """The offset within a second to either side, however unsure."""
-        near = compare(self.video, self.audio, self.first_frame, STEPS_PER_SECOND)
-        talk = among([near])
-        return find_offset(talk.stretches) if talk else None
+        near = distance_blocks(self.video, self.audio, self.first_frame, HOPS_PER_SECOND)
+        active = select_active_speaker([near])
+        return find_offset(active.blocks) if active else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def embed_clip(streams: AnyStreams, clip: Clip) -> EmbeddedClip:
     video = embed_picture(streams, clip)
     samples = clip.samples
     audio = embed_samples(streams, samples)
-    sounding = is_sounding(mfcc([samples]))[: len(audio)]
+    sounding = is_audible(mfcc([samples]))[: len(audio)]
     return EmbeddedClip(video, audio, sounding, clip.first_frame)
 
 

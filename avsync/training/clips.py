@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from avsync.errors import DataError
 from avsync.media.files import files_below
 from avsync.speech import WINDOW_SAMPLES
-from avsync.timebase import FRAME_MS, HOP_SAMPLES, STEPS_PER_FRAME, WINDOW_FRAMES
+from avsync.timebase import FRAME_MS, HOP_SAMPLES, HOPS_PER_FRAME, WINDOW_FRAMES
 
 LRS2_PARTS = ("main", "pretrain")
 
@@ -59,15 +59,15 @@ class Clip:
 
     def sound_step(self, frame: int) -> int:
         """MFCC step that belongs to a frame of the track, the clip's own offset removed."""
-        shift = round(-self.source.offset_ms / FRAME_MS * STEPS_PER_FRAME)
-        return (self.first_frame + frame) * STEPS_PER_FRAME + shift
+        shift = round(-self.source.offset_ms / FRAME_MS * HOPS_PER_FRAME)
+        return (self.first_frame + frame) * HOPS_PER_FRAME + shift
 
     @cached_property
     def valid_windows(self) -> range:
         """Frames at which a window of picture and its sound both lie inside the clip."""
-        first = max(0, -(self.sound_step(0) // STEPS_PER_FRAME))
+        first = max(0, -(self.sound_step(0) // HOPS_PER_FRAME))
         steps = (self.sample_count - WINDOW_SAMPLES) // HOP_SAMPLES + 1 - self.sound_step(0)
-        last = min(self.frame_count, steps // STEPS_PER_FRAME) - WINDOW_FRAMES + 1
+        last = min(self.frame_count, steps // HOPS_PER_FRAME) - WINDOW_FRAMES + 1
         return range(first, max(first, last))
 
 

@@ -45,12 +45,14 @@ def music(count: int, rng: Generator) -> NDArray[np.float64]:
     return np.asarray(sound / (np.abs(sound).max() + 1e-9))
 
 
-def hush(count: int, rng: Generator) -> NDArray[np.int16]:
+def room_noise(count: int, rng: Generator) -> NDArray[np.int16]:
     """`count` samples of the hiss of a recording in which nobody speaks."""
     return np.round(rng.normal(0, 2, count)).astype(np.int16)
 
 
-def amid(speech: NDArray[Any], noise: NDArray[np.float64], ratio_db: float) -> NDArray[np.float64]:
+def mix_at_snr(
+    speech: NDArray[Any], noise: NDArray[np.float64], ratio_db: float
+) -> NDArray[np.float64]:
     """Speech with noise that is `ratio_db` below it, repeated where it is shorter."""
     over = np.resize(noise, len(speech))
     level = np.sqrt(np.mean(np.square(speech, dtype=np.float64))) + 1.0

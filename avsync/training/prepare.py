@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import AvsyncError, DataError
 from avsync.faces.crops import CropGeometry, crop
-from avsync.faces.detectors import open_finder
+from avsync.faces.detectors import load_face_detector
 from avsync.faces.tracking import follow_faces
 from avsync.media.decode import decoded_size, read_frames, read_samples
 from avsync.media.probe import probe
@@ -238,7 +238,7 @@ def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
     area: Counter[int] = Counter()
     scale = video.height / decoded_size(video)[1]
     frames = read_frames(info, colour=geometry.colour)
-    for seen in follow_faces(frames, open_finder()):
+    for seen in follow_faces(frames, load_face_detector()):
         for number, box in seen.boxes.items():
             first.setdefault(number, seen.index)
             crops[number].append(crop(seen.frame, box, geometry))

@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.model.networks import AnyStreams
-from avsync.speech import is_sounding, mfcc
-from avsync.sync.active_speaker import listen
+from avsync.speech import is_audible, mfcc
+from avsync.sync.active_speaker import distance_table
 from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
+    HOPS_PER_FRAME,
+    HOPS_PER_SECOND,
     SAMPLE_RATE,
-    STEPS_PER_FRAME,
-    STEPS_PER_SECOND,
     WINDOW_FRAMES,
 )
-from avsync.tracks import FaceTrack, Seen
+from avsync.tracks import EmbeddedClip, FaceTrack
 from avsync.training.clean import embed_clip, embed_samples
 from avsync.training.clips import Clip
-from avsync.training.noises import amid, hush, music
+from avsync.training.noises import mix_at_snr, music, room_noise
 
 MOVED_FRAMES = 20  # sound is moved by up to so much
 ALONE_SHARE = 1 / 3  # of the trials with a short search: nothing is heard beyond the clip's ends
@@ -47,7 +47,7 @@ class Trial:
     """What a file would show and sound like, and the truth."""
 
     clip: Clip
-    seen: Seen
+    seen: EmbeddedClip
     windows: int  # of the face that is seen
     reach_seconds: int  # of the search
     heard: Heard
@@ -60,8 +60,8 @@ class Trial:
 
     def offset(self) -> Offset | None:
         """What is found, however unsure; None where nothing is, or only at the edge."""
-        talk = listen([self.seen], self.reach_seconds * STEPS_PER_SECOND)
-        offset = find_offset(talk.stretches) if talk else None
+        active = distance_table([self.seen], self.reach_seconds * HOPS_PER_SECOND)
+        offset = find_offset(active.blocks) if active else None
         return None if offset is None or offset.at_edge else offset
 
     def is_right(self, offset_ms: float, tolerance_ms: float = FRAME_MS) -> bool:
@@ -77,7 +77,7 @@ class _Sound:
     @classmethod
     def of(cls, streams: AnyStreams, samples: NDArray[np.int16]) -> "_Sound":
         audio = embed_samples(streams, samples)
-        return cls(audio, is_sounding(mfcc([samples]))[: len(audio)])
+        return cls(audio, is_audible(mfcc([samples]))[: len(audio)])
 
 
 class Trials:
@@ -91,7 +91,7 @@ class Trials:
         count = NOISE_SECONDS * SAMPLE_RATE
         tune = np.asarray(8000 * music(count, self._rng), np.int16)
         self._tune = _Sound.of(streams, tune)
-        self._hush = _Sound.of(streams, hush(count, self._rng))
+        self._hush = _Sound.of(streams, room_noise(count, self._rng))
         self._noisy = {
             heard: [_Sound.of(streams, self._noised(k, heard)) for k in range(len(self.clips))]
             for heard in NOISY
@@ -124,7 +124,7 @@ class Trials:
         boxes = np.full((windows + 4, 4), face, np.float32)
         track = FaceTrack(frame, boxes, embedded.video[start : start + windows])
         truth_ms = clip.source.offset_ms + moved * FRAME_MS
-        seen = Seen([track], sound.audio, sound.sounding, frame + len(boxes))
+        seen = EmbeddedClip([track], sound.audio, sound.sounding, frame + len(boxes))
         return Trial(clip, seen, windows, reach_seconds, heard, truth_ms)
 
     def sweep(
@@ -166,7 +166,7 @@ class Trials:
             over = music(len(samples), self._rng)
         else:
             over = self.clips[self._stranger(number)].samples.astype(np.float64)
-        heard_both = amid(samples, over, self._rng.uniform(*RATIOS_DB))
+        heard_both = mix_at_snr(samples, over, self._rng.uniform(*RATIOS_DB))
         return np.clip(heard_both, -32768, 32767).astype(np.int16)
 
     def _stranger(self, number: int) -> int:
@@ -187,7 +187,7 @@ class Trials:
 
     def _amid_others(self, number: int, sound: _Sound, lead_frames: int) -> _Sound:
         """A sound between other people's, as in long videos."""
-        steps = lead_frames * STEPS_PER_FRAME
+        steps = lead_frames * HOPS_PER_FRAME
         before, after = self._talk(number, steps), self._talk(number, steps)
         return _Sound(
             np.concatenate([before.audio, sound.audio, after.audio]),
