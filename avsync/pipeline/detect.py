@@ -38,7 +38,6 @@ def detect(
     """
     require_opencv()
     from avsync.media.probe import probe
-    from avsync.pipeline import sampling
     from avsync.sync.reasons import other_tracks
 
     options = options or DetectOptions()
@@ -47,12 +46,9 @@ def detect(
         info.require_both()
         pipeline = pipeline or load_pipeline(options, progress)
         embedder = embedder_of(info, pipeline, progress)
-        name = os.fspath(path)
-        is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
-        if is_whole or not sampling.is_long(info.duration_seconds):
-            report = verdict(name, [embedder.look()], options, pipeline)
-        else:
-            report = _sampled(name, embedder, options, pipeline)
+        report = _answer(os.fspath(path), embedder, options, pipeline)
+        if report.status == "undetermined" and pipeline.detector:
+            report = _turned_answer(report, embedder, options, pipeline)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
@@ -62,6 +58,37 @@ def detect(
         weights=pipeline.loaded.weights.name,
         warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
     )
+
+
+def _answer(
+    path: str, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
+) -> SyncReport:
+    from avsync.pipeline import sampling
+
+    info = embedder.info
+    is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
+    if is_whole or not sampling.is_long(info.duration_seconds):
+        return verdict(path, [embedder.look()], options, pipeline)
+    return _sampled(path, embedder, options, pipeline)
+
+
+def _turned_answer(
+    report: SyncReport, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
+) -> SyncReport:
+    """Where there is no answer, and a face seems to lie on its side: what it tells upright."""
+    from avsync.faces.turning import turn_needed
+
+    degrees = turn_needed(embedder.kept)
+    if not degrees:
+        return report
+    embedder.turned_degrees, embedder.frames = degrees, 0
+    again = _answer(report.path, embedder, options, pipeline)
+    turned = f"turned by {degrees} degrees clockwise"
+    if again.status == "ok" or not report.tracks:
+        how = "stands on its head" if degrees == 180 else "lies on its side"
+        embedder.warnings.append(f"the face {how}: the picture was looked at {turned}")
+        return again
+    return replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
 
 
 def verdict(
