@@ -334,11 +334,11 @@ def test_killed_at_any_moment(big: Path, tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from avsync.remux.move import *\n"
         "from avsync.system.atomic import safe_output\n"
         "source, target = map(Path, sys.argv[1:])\n"
-        "move = Move(take_inventory(source), target, Cure(500), Wishes())\n"
+        "move = Move(take_inventory(source), target, AudioCorrection(500), RemuxOptions())\n"
         "print('begun', flush=True)\n"
         "with safe_output(source, target, False, 1) as draft:\n"
         "    assert not write_proved(move, draft.path).doubts\n"
-        "    draft.publish()\n"
+        "    draft.commit()\n"
     )
     argv = [sys.executable, "-c", code, str(big), str(out)]
     chance, outcomes = random.Random(7), []

@@ -445,7 +445,8 @@ def test_file_names(
 
 READ_A_FILE = """
 import sys
-from avsync.media import decode as media
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
 info = probe(sys.argv[1])
 frames = sum(1 for _ in read_frames(info))
 samples = sum(len(chunk) for chunk in read_samples(info))
@@ -481,7 +482,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 def test_a_program_may_end_while_frames_are_read(clip: Path) -> None:
     program = """
 import sys
-from avsync.media import decode as media
+from avsync.media.decode import read_frames, read_samples
+from avsync.media.probe import probe
 x = [1 / 0 for frame in read_frames(probe(sys.argv[1]))]
 """
     argv = [sys.executable, "-c", program, str(clip)]
