@@ -15,8 +15,15 @@ from timeline import EVENTS, H264, SECONDS, make_clicks
 from timeline import lags_ms as lags_by_stamps
 
 from avsync.media.decode import read_frames, read_samples
+from avsync.media.epochs import (
+    build,
+    is_regular,
+)
 from avsync.media.probe import MediaInfo, probe
-from avsync.media.timeline import PacketTimes, Placer, build, is_regular
+from avsync.media.timeline import (
+    PacketTimes,
+    Placer,
+)
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 LAG_MS = 100

@@ -8,8 +8,17 @@ from pathlib import Path
 from avsync.errors import MediaError
 from avsync.media import container, packets
 from avsync.media.container import AudioStream, Inventory, Stream, VideoStream
+from avsync.media.epochs import (
+    LEAP_SECONDS,
+    build,
+    is_regular,
+    on_frame_grid,
+)
 from avsync.media.files import readable
-from avsync.media.timeline import LEAP_SECONDS, Epoch, Timeline, build, is_regular, on_frame_grid
+from avsync.media.timeline import (
+    Epoch,
+    Timeline,
+)
 
 KEYS_SUFFICE_SECONDS = 180.0  # of film, from which on key frames alone tell whether stamps run on
 KEYS_APART_SECONDS = 60.0  # without a key frame, and all packets are looked at
