@@ -20,6 +20,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+from hard_material import write_wave
 from numpy.typing import NDArray
 
 from avsync.errors import AvsyncError
@@ -35,6 +36,7 @@ MIN_SECONDS = 5.0
 EARLY_MS = (240.0, -400.0, 120.0, -120.0, 600.0, -240.0, 400.0, -600.0)  # one after the other
 SOUND = ("-c:a", "aac", "-b:a", "128k")
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", *SOUND)
+LOUDNESS_RMS = 1500.0  # of 32768, of each of several voices
 EXACT_RATE = 192_000  # Hz: rates near it differ by 5 ppm
 
 
@@ -174,13 +176,17 @@ def foreign_fates(
 
 
 def dub(target: Path, face: Path, *voices: Path) -> None:
-    """The picture of `face` with the voices at once, equally loud, in the place of its sound."""
-    inputs = [part for path in (face, *voices) for part in ("-i", ffmpeg.input_url(path))]
-    even = ";".join(f"[{n}:a]loudnorm[a{n}]" for n in range(1, len(voices) + 1))
-    labels = "".join(f"[a{n}]" for n in range(1, len(voices) + 1))
-    mix = f"{even};{labels}amix={len(voices)}:duration=shortest[a]"
-    maps = ("-map", "0:v:0", "-map", "[a]", "-c:v", "copy", "-ar", "48000", *SOUND, "-shortest")
-    _write(target, "-y", *inputs, "-filter_complex", mix, *maps)
+    """The picture of `face` with the voices at once, equally loud, in the place of its sound.
+
+    By hand and not by ffmpeg, whose loudnorm and amix make other sound in every version.
+    """
+    heard = [np.concatenate([*read_samples(probe(voice))]).astype(np.float64) for voice in voices]
+    count = min(map(len, heard))
+    mixed = sum(LOUDNESS_RMS * one[:count] / np.sqrt(np.mean(one[:count] ** 2)) for one in heard)
+    sound = write_wave(target.with_suffix(".wav"), np.asarray(mixed))
+    maps = ("-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-ar", "48000", *SOUND, "-shortest")
+    _write(target, "-y", "-i", ffmpeg.input_url(face), "-i", ffmpeg.input_url(sound), *maps)
+    sound.unlink()
 
 
 def sound_early_ms(
