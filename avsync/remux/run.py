@@ -29,7 +29,7 @@ def write(
     A container may have no place for some of the subtitles, data or attachments: those, and no
     others, are left out. Raises MediaError where it cannot be written even so.
     """
-    seconds_done = 0.0
+    seconds_done, total = 0.0, inventory.duration_seconds or 0.0
 
     def show(seconds: float) -> None:
         nonlocal seconds_done
@@ -44,6 +44,7 @@ def write(
         run = partial(_run, target=target, folder=folder)
         try:
             run(whole.arguments, draft, show=show)
+            show(max(seconds_done, total))  # of copies, ffmpeg 7 does not tell
             return whole, ()
         except MediaError as error:
             if UNKNOWN.search(str(error)):
@@ -57,6 +58,7 @@ def write(
                 raise
         part = planner(refused)
         run(part.arguments, draft, show=show)
+        show(max(seconds_done, total))
     streams = {stream.index: stream for stream in inventory.streams}
     return part, tuple(
         f"stream {index} ({streams[index].kind.lower()}, {streams[index].codec}) was left out: "
