@@ -7,7 +7,7 @@
     +-- DownloadError           a file could not be fetched, or its checksum is wrong
     +-- FacesError              the face finder asked for cannot be used
     +-- OutputError             a file or report cannot be written, or may not be overwritten
-    +-- DataError               training data that cannot be used
+    +-- DataError               training data, or a report, that cannot be used
     +-- WorkersError            processes or machines that measure files cannot be had
     +-- InterruptError          a signal, or the end of who reads the output, ended the run
     +-- UsageError              options that contradict each other (exit status 2)
@@ -46,7 +46,7 @@ class OutputError(AvsyncError):
 
 
 class DataError(AvsyncError):
-    """Training data cannot be used."""
+    """Training data, or a report, cannot be used."""
 
 
 class WorkersError(AvsyncError):

@@ -1,17 +1,19 @@
 """Stage 6: the answer, and its forms: text for people, JSON and CSV for programs."""
 
-import csv
-import io
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from typing import Any, Literal
 
+from avsync.errors import DataError
 from avsync.media.files import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
 
 Status = Literal["ok", "undetermined", "error"]
+SCHEMA_VERSION = 1  # of `to_dict`; goes up when what is written before is read otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,31 @@ class SyncReport:
             }
         head = {name: fields.pop(name) for name in ("path", "status", "offset_ms")}
         frames = self.offset_frames
-        return {**head, "offset_frames": frames if frames is None else round(frames, 2), **fields}
+        rounded = frames if frames is None else round(frames, 2)
+        return {**head, "offset_frames": rounded, **fields, "schema_version": SCHEMA_VERSION}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "SyncReport":
+        """The report that `to_dict`, or a line of JSON, was made of.
+
+        Raises DataError for what is no report, or one of a newer version.
+
+        >>> report = SyncReport("talk.mp4", "ok", offset_ms=-120.0, confidence=0.98)
+        >>> SyncReport.from_dict(json.loads(report.to_json())) == report
+        True
+        """
+        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        try:
+            known = {field.name: fields[field.name] for field in fields_of(cls)
+                     if field.name in fields}  # fmt: skip
+            tracks = (TrackSummary(**{**one, "box": tuple(one["box"])}) for one in known["tracks"])
+            known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
+            known |= {"segments": tuple(Segment(**one) for one in known["segments"])}
+            known |= {"tracks": tuple(tracks), "upstream": _scores_in(fields)}
+            return cls(**known, source=_source_in(fields))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"not a report of avsync: {error!r}") from error
 
     def to_json(self, indent: int | None = None) -> str:
         """One JSON object; ASCII, so that any file name survives."""
@@ -189,44 +215,22 @@ class SyncReport:
         )
 
 
+def _scores_in(fields: Mapping[str, Any]) -> UpstreamScores | None:
+    if "lse_d" not in fields:
+        return None
+    return UpstreamScores(fields["lse_d"], fields["lse_c"], fields["upstream_offset_frames"])
+
+
+def _source_in(fields: Mapping[str, Any]) -> Source | None:
+    if "weights_sha256" not in fields:
+        return None
+    return Source(**{field.name: fields[field.name] for field in fields_of(Source)})
+
+
 def _shortly(offset_ms: float) -> str:
     return offset_in_words(offset_ms).removeprefix("sound is ")
-
-
-COLUMNS = (
-    "path",
-    "status",
-    "offset_ms",
-    "offset_frames",
-    "confidence",
-    "uncertainty_ms",
-    "reasons",
-    "min_distance",
-    "median_minus_min",
-    "lse_d",
-    "lse_c",
-    "upstream_offset_frames",
-    "duration_seconds",
-    "looked_seconds",
-    "speech_seconds",
-    "detector",
-    "weights",
-)
 
 
 def confidence_in_words(confidence: float) -> str:
     """A percentage; nothing that is estimated is certain."""
     return "over 99 %" if confidence > 0.99 else f"{100 * confidence:.0f} %"
-
-
-def csv_line(values: tuple[Any, ...]) -> str:
-    """One line of CSV, without its end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(values)  # both of which it then quotes
-    return text.getvalue()[:-2]
-
-
-def to_row(report: SyncReport) -> tuple[Any, ...]:
-    """Values of `COLUMNS`."""
-    fields = report.to_dict() | {"reasons": "; ".join(report.reasons)}
-    return tuple(fields.get(name) for name in COLUMNS)

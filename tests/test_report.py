@@ -6,16 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from avsync.errors import UsageError
-from avsync.report import (
+from avsync.cli.rows import (
     COLUMNS,
+    csv_line,
+    to_row,
+)
+from avsync.errors import DataError, UsageError
+from avsync.report import (
+    SCHEMA_VERSION,
     Segment,
+    Source,
     SyncReport,
     TrackSummary,
     UpstreamScores,
     confidence_in_words,
-    csv_line,
-    to_row,
 )
 from avsync.tolerance import STANDARDS, Filter, Tolerance
 
@@ -184,3 +188,29 @@ def test_text_tells_drift_in_milliseconds_a_minute() -> None:
 def test_a_tolerance_that_is_none_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match=next(iter(STANDARDS))):
         Tolerance.of(text)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        LATE,
+        UNSURE,
+        SyncReport("na\udcefve.mp4", "error", reasons=("gone",), warnings=("damaged in part",)),
+        replace(LATE, upstream=UpstreamScores(6.5, 3.25, -3)),
+        replace(LATE, source=Source(12, 34, "ab", {"faces": "auto"}), looked_seconds=20.0),
+        replace(LATE, segments=(Segment(0, 9, -120.0), Segment(9, 62, 40.0, 3.0, "24 fps"))),
+    ],
+)
+def test_a_report_is_read_back_as_it_was(report: SyncReport) -> None:
+    written = report.to_dict()
+    assert written["schema_version"] == SCHEMA_VERSION
+    assert SyncReport.from_dict(written) == report
+    assert SyncReport.from_dict(json.loads(report.to_json())) == report
+
+
+def test_what_is_no_report_is_refused() -> None:
+    with pytest.raises(DataError, match="newer avsync"):
+        SyncReport.from_dict({**LATE.to_dict(), "schema_version": SCHEMA_VERSION + 1})
+    for fields in ({}, {"path": "a.mp4"}, {**LATE.to_dict(), "segments": [{"start": 1}]}):
+        with pytest.raises(DataError, match="not a report of avsync"):
+            SyncReport.from_dict(fields)

@@ -16,8 +16,15 @@ from typing import Any, Protocol, TextIO, TypeVar
 
 from avsync.batch.pool import Result
 from avsync.batch.resume import ReportFile
+from avsync.cli.rows import (
+    COLUMNS,
+    csv_line,
+    to_row,
+)
 from avsync.errors import InterruptError, OutputError
-from avsync.report import COLUMNS, SyncReport, csv_line, to_row
+from avsync.report import (
+    SyncReport,
+)
 from avsync.system.progress import Progress, silent
 from avsync.tolerance import Filter, Tolerance
 

@@ -23,12 +23,14 @@ from avsync.cli.console import (
     worse,
     write_line,
 )
+from avsync.cli.rows import (
+    csv_line,
+)
 from avsync.media.files import LIST
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
 from avsync.remux.plan import RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
-from avsync.report import csv_line
 from avsync.tolerance import Tolerance
 
 STATUS = {
