@@ -28,7 +28,7 @@ from avsync.media import ffmpeg, packets
 from avsync.media.decode import read_samples
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.remux.fix import FixOptions, fix
 from avsync.timebase import SAMPLE_RATE
 
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--foreign", type=int, default=10, help="faces with somebody else's sound")
     chosen = parser.parse_args()
     every = clips_of(chosen.manifest, chosen.speakers, chosen.below)
-    pipeline = load_pipeline(FixOptions().detect)
+    pipeline = Pipeline(FixOptions().detect)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         clips = spread(every, chosen.clips)

@@ -35,7 +35,7 @@ from hard_material import (
 from hard_scores import SURE, Result, drifted, judged, stepped, table
 
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 
@@ -50,7 +50,7 @@ class Bench:
     def __init__(self, clips: Sequence[Clip], folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
         self.options = DetectOptions()
-        self.pipeline: Pipeline = load_pipeline(self.options)
+        self.pipeline: Pipeline = Pipeline(self.options)
         self.rng = np.random.default_rng(0)
         self.clips = [c for clip in clips if (c := self._measured(clip))]
 

@@ -21,7 +21,7 @@ from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.model.embed import embed_crops, embed_sound
 from avsync.pipeline.detect import verdict
-from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
+from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.speech import is_audible, mfcc
 from avsync.tracks import EmbeddedClip, FaceTrack
@@ -51,7 +51,7 @@ def main() -> None:
     clock = Clock()
     with clock.stage("open tools"):
         take_over()
-        pipeline = load_pipeline(DetectOptions(weights=chosen.weights, faces=chosen.faces))
+        pipeline = Pipeline(DetectOptions(weights=chosen.weights, faces=chosen.faces))
     boxes = time_stages(chosen.video, pipeline, clock)
     if chosen.boxes:
         chosen.boxes.write_text(json.dumps(boxes))

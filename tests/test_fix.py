@@ -21,7 +21,7 @@ from timeline import packet_sums, run
 
 from avsync.errors import MediaError, OutputError
 from avsync.media.container import Inventory
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.move import Move
@@ -38,7 +38,7 @@ LATE_MS = 240.0
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Weights and face finder, loaded once."""
-    return load_pipeline(HOG)
+    return Pipeline(HOG)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from fixes import (
 )
 
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.plan import RemuxOptions
@@ -35,7 +35,7 @@ def pipeline(shared: Path) -> Iterator[Pipeline]:
     """Weights and YuNet, loaded once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(shared / "torch_home"))
-        yield load_pipeline(DetectOptions())
+        yield Pipeline(DetectOptions())
 
 
 def development_clips(shared: Path, most_seconds: float) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from foreign_files import Fate, compare_timeline
 from numpy.typing import NDArray
 from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, write_media
 
@@ -326,6 +327,17 @@ def test_avi(clip: Path, tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"  # it has no time stamps, so that B-frames would be wrong in it
     run_ffmpeg("-i", clip, "-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
     assert abs(lag_ms(path)) < NEAR_MS
+
+
+@pytest.mark.parametrize("rate", ["15", "24000/1001", "24", "25", "30"])
+@pytest.mark.parametrize("sound", ["libmp3lame", "pcm_s16le"])
+def test_avi_counts_in_coarse_ticks(tmp_path: Path, rate: str, sound: str) -> None:
+    """Of whole frames and whole packets, which no shift of a fraction must be rounded to."""
+    path, plain = tmp_path / "coarse.avi", tmp_path / "plain.mov"
+    click_and_flash(plain, seconds=SECONDS, frames_per_second=Fraction(rate))
+    run_ffmpeg("-i", plain, "-c:v", "mpeg4", "-q:v", "3", "-c:a", sound, path)
+    fate = Fate(path)
+    assert compare_timeline(fate) and not fate.faults
 
 
 @pytest.mark.parametrize("rate", ["15", "24000/1001", "24", "30000/1001", "30", "50", "60"])

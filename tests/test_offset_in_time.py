@@ -8,7 +8,7 @@ from made_embeddings import active, alike, lips, strangers_lips
 from talking_face import write_talking_face
 from timeline import run
 
-from avsync.pipeline.loading import load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table
@@ -157,7 +157,7 @@ def test_a_film_sped_up_is_put_right(tmp_path: Path) -> None:
     faster = ("-bsf:v", "setts=ts=TS*24/25")
     run("-i", natural, "-c", "copy", *faster, wrong)
     look = DetectOptions(faces="hog")
-    report = fix(wrong, out, FixOptions(look), pipeline=load_pipeline(look))
+    report = fix(wrong, out, FixOptions(look), pipeline=Pipeline(look))
     assert report.status == "fixed" and report.method == "resample", report.reasons
     assert report.before and report.before.segments[0].explained_by == "24 fps played at 25"
     assert report.drift_ppm == pytest.approx(-1e6 / 24, rel=0.05)

@@ -226,3 +226,11 @@ def test_a_part_without_sound_takes_part_in_a_joint() -> None:
     picture = packets_of(0, np.concatenate([times, times]))
     timeline = build([picture, packets_of(1, times, place=1000)])
     assert timeline and [sorted(epoch.ranges or {}) for epoch in timeline.epochs] == [[0], [0, 1]]
+
+
+def test_streams_that_lie_hours_apart_cost_no_hours() -> None:
+    times = 0.04 * np.arange(100)
+    streams = [packets_of(0, times), packets_of(1, times + 7200)]
+    assert not is_regular(streams)
+    timeline = build(streams)
+    assert timeline and timeline.film_seconds == pytest.approx(8.0)

@@ -12,7 +12,7 @@ import avsync
 from avsync import DetectOptions, FixOptions
 from avsync.errors import MediaError
 from avsync.pipeline.export import embed_video
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 
 LATE_MS = 120.0
 SLIDES = ("-f", "lavfi", "-i", "color=gray:s=416x234:r=25:d=3")
@@ -24,7 +24,7 @@ SOUND_FIRST = ("-map", "1:v", "-c:v", "copy", "-map", "0:a", "-map", "1:a", "-c:
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Weights and face finder, loaded once."""
-    return load_pipeline(DetectOptions(faces="hog"))
+    return Pipeline(DetectOptions(faces="hog"))
 
 
 @pytest.fixture(scope="module")

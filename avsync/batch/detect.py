@@ -13,7 +13,7 @@ from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.resume import ReportFile
 from avsync.errors import UsageError
 from avsync.media.files import find_media, read_names
-from avsync.pipeline.loading import load_pipeline, take_over
+from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.report import Source, SyncReport
 from avsync.system.downloads import sha256_of
@@ -60,7 +60,7 @@ def detect_one(
     from avsync.model import weights
 
     take_over()
-    pipeline = load_pipeline(options, progress)
+    pipeline = Pipeline(options, progress=progress)
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)
     started = monotonic()

@@ -14,7 +14,7 @@ from avsync.batch.pool import Pool, Request, Result, Task
 from avsync.batch.processes import local_workers
 from avsync.errors import AvsyncError, UsageError
 from avsync.media.files import LIST, find_media
-from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
+from avsync.pipeline.loading import Pipeline, take_over
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.report import FixReport
 from avsync.system.atomic import TEMPORARY, remove_stale
@@ -139,12 +139,11 @@ def _open_fix(
     options: FixOptions, notes: tuple[str, ...], threads: int
 ) -> Callable[[Request], FixReport]:
     """Load the tools once, in a process that puts many files right on so many threads."""
-    pipeline = _tools(options, silent, threads)
+    pipeline = _tools(options, silent, threads, notes)
     if pipeline:
         import torch
 
         torch.set_num_threads(threads)
-        pipeline = replace(pipeline, notes=(*notes, *pipeline.notes))
     return partial(_try_fix, options=options, pipeline=pipeline)
 
 
@@ -163,13 +162,15 @@ def _try_fix(
         return _failed(path, f"{path}: {why}")
 
 
-def _tools(options: FixOptions, progress: Progress, threads: int) -> Pipeline | None:
+def _tools(
+    options: FixOptions, progress: Progress, threads: int, notes: Sequence[str] = ()
+) -> Pipeline | None:
     """Where the offset is given they only serve to measure the result, and may be missing."""
     if options.offset_ms is not None and options.dry_run:
         return None
     try:
         take_over(threads)
-        return load_pipeline(options.detect, progress, threads)
+        return Pipeline(options.detect, progress=progress, threads=threads, notes=notes)
     except AvsyncError:
         if options.offset_ms is None:
             raise

@@ -1,13 +1,12 @@
 """One file of a batch: whatever goes wrong with it becomes its answer."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Pipeline, load_pipeline, take_over
+from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
@@ -45,7 +44,6 @@ def open_measure(
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
     """
     take_over(threads)
-    pipeline = load_pipeline(options, threads=threads)
+    pipeline = Pipeline(options, threads=threads, notes=notes)
     _ = pipeline.loaded  # what cannot be had is said now
-    pipeline = replace(pipeline, notes=(*notes, *pipeline.notes))
     return partial(try_detect, options=options, pipeline=pipeline)

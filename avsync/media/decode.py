@@ -20,6 +20,7 @@ from avsync.media.channels import to_mono
 from avsync.media.container import VideoStream
 from avsync.media.placement import MICROSECONDS, Stamps, cut, nearest_frames, placed_samples
 from avsync.media.probe import MediaInfo
+from avsync.media.stamps import BESIDE_SECONDS
 from avsync.media.timeline import Placer
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
 
@@ -91,7 +92,7 @@ def _even_frames(
     frame_bytes: int, warnings: list[str] | None,
 ) -> Iterator[bytes]:  # fmt: skip
     """Frames that ffmpeg chooses, where all stamps run on evenly."""
-    start = info.start_seconds + packets.OFFSET_SECONDS
+    start = info.start_seconds
     (size, flags), limit = scaling, _at_most(span.frame_count)
     stream = (
         _opened(info, video.index, span, **UNBROKEN)
@@ -113,7 +114,7 @@ def _placed_frames(
 ) -> Iterator[bytes]:  # fmt: skip
     """Frames that are chosen here, as all of them come, where stamps do not run on evenly."""
     size, flags = scaling
-    stamps = Stamps(packets.OFFSET_SECONDS)
+    stamps = Stamps()
     stream = (
         _opened(info, video.index, WHOLE, **UNBROKEN)
         .filter("scale", *size, **flags)
@@ -140,7 +141,7 @@ def read_samples(
     Raises MediaError where nothing can be decoded.
     """
     _, audio = info.require_both()
-    stamps = Stamps(packets.OFFSET_SECONDS)
+    stamps = Stamps()
     place = span if info.timeline.is_regular else WHOLE
     stream = (
         _opened(info, audio.index, place)
@@ -159,11 +160,8 @@ def read_samples(
 
 
 def _opened(info: MediaInfo, index: int, span: Span, **options: Any) -> Any:
-    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept.
-
-    They are moved by OFFSET_SECONDS.
-    """
-    options |= {"copyts": None, "itsoffset": packets.OFFSET_SECONDS}
+    """A stream of a file for ffmpeg, from some way before a span on, with its time stamps kept."""
+    options |= {"copyts": None, "itsoffset": f"{BESIDE_SECONDS:f}"}
     if seconds := _place_before(info, index, span):
         options |= {"ss": f"{seconds:.3f}", "noaccurate_seek": None}
     return ffmpeg.builder().input(ffmpeg.INPUT, **options)[str(index)]

@@ -30,7 +30,10 @@ def is_regular(streams: Sequence[PacketTimes], leap_seconds: float = LEAP_SECOND
             return False
         if len(stream.shown) and np.abs(stream.shown - stream.decoded).max() > LEAP_SECONDS:
             return False
-    return True
+    lasting = [stream for stream in streams if len(stream.shown)]
+    starts = [float(stream.shown.min()) for stream in lasting]
+    ends = [stream.end_seconds for stream in lasting]
+    return not lasting or max(starts) - min(ends) <= LEAP_SECONDS  # else they lie hours apart
 
 
 def build(streams: Sequence[PacketTimes], grid_index: int | None = None) -> Timeline | None:

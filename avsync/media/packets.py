@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from avsync.media import ffmpeg
+from avsync.media.stamps import BESIDE_SECONDS
 from avsync.media.timeline import PacketTimes
 
 FRAMECRC = ("-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:")  # a line for each packet
@@ -20,10 +21,7 @@ RAW = re.compile(
     r"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
 )
 MAPPED = re.compile(r"^ *Stream #0:(\d+) -> #0:(\d+) \(copy\)", re.MULTILINE)
-# ffmpeg 5 and older move a stream that is read alone to where the file begins if that is exactly 0
-# in MPEG formats, however late the stream is, unless an offset is asked for.
-OFFSET_SECONDS = 1000
-KEEP_STAMPS = ("-copyts", "-itsoffset", str(OFFSET_SECONDS))
+KEEP_STAMPS = ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")
 ALL_STREAMS = ("-map", "0:V?", "-map", "0:a?")  # V: without covers
 LARGE_BYTES = 64 << 20  # of larger files, key frames of the picture are looked at first
 
@@ -68,7 +66,7 @@ def raw_stamps(path: str | os.PathLike[str], bases: dict[int, Fraction]) -> list
     raw = _Raw()
     source = ("-debug_ts", *KEEP_STAMPS, "-i", ffmpeg.input_url(path), *ALL_STREAMS)
     ffmpeg.listen(raw, *source, "-c", "copy", "-f", "null", "-")
-    return list(_streams(raw.packets, bases, offset_seconds=0))
+    return list(_streams(raw.packets, bases))
 
 
 class _Raw:
@@ -105,7 +103,7 @@ def first_stamp_seconds(
     stamp = dts if pts < LEAST_STAMP else pts
     if stamp < LEAST_STAMP:
         return None
-    return stamp * int(base[2]) / int(base[3]) - OFFSET_SECONDS
+    return stamp * int(base[2]) / int(base[3])
 
 
 def ends_and_sizes(
@@ -121,9 +119,7 @@ def ends_and_sizes(
 
 
 def _streams(
-    packets: Iterable[tuple[int, int, int, int]],
-    bases: dict[int, Fraction],
-    offset_seconds: int = OFFSET_SECONDS,
+    packets: Iterable[tuple[int, int, int, int]], bases: dict[int, Fraction]
 ) -> tuple[PacketTimes, ...]:
     """(stream, pts, dts, duration) of all packets in the order of the file -> times by stream."""
     rows: dict[int, list[tuple[int, int, int, int]]] = {index: [] for index in bases}
@@ -134,14 +130,12 @@ def _streams(
                 (pts if dts < LEAST_STAMP else dts),
             )
             rows[index].append((place, decoded, shown, lasting))
-    return tuple(_times(index, rows[index], bases[index], offset_seconds) for index in bases)
+    return tuple(_times(index, rows[index], bases[index]) for index in bases)
 
 
-def _times(
-    index: int, rows: Sequence[tuple[int, int, int, int]], base: Fraction, offset_seconds: int
-) -> PacketTimes:
+def _times(index: int, rows: Sequence[tuple[int, int, int, int]], base: Fraction) -> PacketTimes:
     table = np.array(rows, np.int64).reshape(-1, 4)
-    seconds = table[:, 1:] * float(base) - np.array([offset_seconds, offset_seconds, 0])
+    seconds = np.asarray(table[:, 1:] * float(base), np.float64)
     return PacketTimes(index, table[:, 0], seconds[:, 0], seconds[:, 1], seconds[:, 2])
 
 

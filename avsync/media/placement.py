@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import median
 from threading import Condition
 from typing import TypeVar
 
@@ -44,9 +45,7 @@ class Stamps:
     ffmpeg tells them before what they belong to, but in another pipe, which may be read later.
     """
 
-    def __init__(self, moved_seconds: float) -> None:
-        """ffmpeg was asked to move all stamps by `moved_seconds`."""
-        self._moved_seconds = moved_seconds
+    def __init__(self) -> None:
         self._stamps: deque[Block] = deque()
         self._told = self._again = 0  # stamps that were told; that are still to be told again
         self._more = Condition()
@@ -58,18 +57,15 @@ class Stamps:
     def hear(self, line: str) -> None:
         """Take a line of ffmpeg's; called in the thread that reads them."""
         if found := _BLOCK.search(line):
-            self._add(Block(self._stamp(found[1]), int(found[3]) / int(found[2])))
+            self._add(Block(_seconds(found[1]), int(found[3]) / int(found[2])))
         elif found := _FRAME.search(line):
-            self._add(Block(self._stamp(found[1]), 0.0))
+            self._add(Block(_seconds(found[1]), 0.0))
 
     def next(self, wait_seconds: float = WAIT_SECONDS) -> Block | None:
         """The next stamp; None where none comes."""
         with self._more:
             self._more.wait_for(lambda: bool(self._stamps), wait_seconds)
             return self._stamps.popleft() if self._stamps else None
-
-    def _stamp(self, told: str) -> float | None:
-        return None if told == "NOPTS" else int(told) / 1e6 - self._moved_seconds
 
     def _add(self, block: Block) -> None:
         if self._again:
@@ -113,35 +109,92 @@ def placed_samples(
 
     What starts late is preceded by silence, and gaps are filled; what is stamped earlier than the
     end of what came before is cut. A few milliseconds are the rounding of a container, unless they
-    stay: then the stamp of the first block was odd, or a clock runs away.
+    stay: then a clock runs away. Where sound begins, its first half second tells when: the first
+    stamp alone is odd in what some phones record.
     """
     source, steady = _Source(chunks), _Steadiness()
+    places = _Places(source, stamps, placer)
     written = run = 0  # samples that are given; and that come next, as they are
-    decoded = 0.0  # seconds, of all blocks
-    while source.has_more_than(run):
-        block = stamps.next(0.0 if source.is_over else WAIT_SECONDS)
-        if block is None:
-            break
-        start, decoded = round(decoded * SAMPLE_RATE), decoded + block.seconds
-        count = round(decoded * SAMPLE_RATE) - start
-        epoch = placer.epoch
-        late = round(placer.place(block.stamp_seconds, block.seconds) * SAMPLE_RATE) - written - run
-        begins = placer.epoch != epoch or not (written or run)
+    was_cut = False  # all of the block before
+    while source.has_more_than(run) and (place := places.next()) is not None:
+        begins = place.begins or not (written or run)
+        late = (places.start_samples() if begins else place.film_samples) - written - run
+        count = place.samples
         if late and (begins or steady.is_off(late)):
             yield source.take(run)
             written, run = written + run, 0
-            if written and abs(late) >= NOTED_SAMPLES:
+            if written and abs(late) >= NOTED_SAMPLES and not was_cut:
                 warnings.append(_note(written, late))
             if late > 0:
                 yield from _silence(late, source.channels)
                 written += late
             else:
                 count -= len(source.take(min(count, -late)))
+        was_cut = not count
         run += count
         if run >= CHUNK_SAMPLES:
             yield source.take(run)
             written, run = written + run, 0
     yield source.take(run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a block of sound lies."""
+
+    decoded_samples: int  # from the first one that was decoded to its first one
+    samples: int
+    film_samples: int  # where its stamp puts it on the film
+    begins: bool  # another epoch of the file
+
+
+class _Places:
+    """The blocks of a track one after the other, with a look at those that follow."""
+
+    def __init__(self, source: "_Source", stamps: Stamps, placer: Placer) -> None:
+        self._source, self._stamps, self._placer = source, stamps, placer
+        self._decoded = 0.0  # seconds, of all blocks so far
+        self._ahead: deque[_Place] = deque()
+        self._here: _Place | None = None
+
+    def next(self) -> _Place | None:
+        """The next block; None where none comes."""
+        self._here = self._ahead.popleft() if self._ahead else self._read()
+        return self._here
+
+    def start_samples(self) -> int:
+        """Where this block lies by its own stamp and those of the next half second: the median."""
+        here = self._here
+        assert here is not None
+        self._source.has_more_than(SAMPLE_RATE)  # so that their stamps are told
+        while len(self._ahead) < LONG_BLOCKS:
+            place = self._read()
+            if place is None:
+                break
+            self._ahead.append(place)
+        near = [here]
+        for place in self._ahead:
+            if place.begins or len(near) > LONG_BLOCKS:
+                break
+            near.append(place)
+        shifts = [place.film_samples - place.decoded_samples for place in near]
+        usual = round(median(shifts))
+        is_odd = abs(shifts[0] - usual) >= SLIGHT_SAMPLES  # less is rounding
+        return (usual if is_odd else shifts[0]) + here.decoded_samples
+
+    def _read(self) -> _Place | None:
+        block = self._stamps.next(0.0 if self._source.is_over else WAIT_SECONDS)
+        if block is None:
+            return None
+        start, self._decoded = round(self._decoded * SAMPLE_RATE), self._decoded + block.seconds
+        epoch = self._placer.epoch
+        film = self._placer.place(block.stamp_seconds, block.seconds)
+        return _Place(
+            start,
+            round(self._decoded * SAMPLE_RATE) - start,
+            round(film * SAMPLE_RATE),
+            self._placer.epoch != epoch,
+        )
 
 
 class _Steadiness:
@@ -216,6 +269,8 @@ def _note(written: int, late: int) -> str:
     at, seconds = written / SAMPLE_RATE, abs(late) / SAMPLE_RATE
     if late > 0:
         return f"no sound from {at:.1f} s on, for {seconds:.1f} s"
-    return (
-        f"sound is stamped twice from {at - seconds:.1f} s on: {seconds:.1f} s of it were left out"
-    )
+    return f"sound comes twice from {at - seconds:.1f} s on: {seconds:.1f} s of it were left out"
+
+
+def _seconds(told: str) -> float | None:
+    return None if told == "NOPTS" else int(told) / 1e6

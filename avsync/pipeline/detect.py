@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from avsync.media.files import at_hand
-from avsync.pipeline.loading import Pipeline, embedder_of, load_pipeline, require_opencv
+from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
@@ -40,11 +40,11 @@ def detect(
     from avsync.media.probe import probe
     from avsync.sync.reasons import other_tracks
 
-    options = options or DetectOptions()
+    options = options or (pipeline.options if pipeline else DetectOptions())
     with at_hand(path) as place:
         info = probe(place, options.audio_track, options.video_track)
         info.require_both()
-        pipeline = pipeline or load_pipeline(options, progress)
+        pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(info, pipeline, progress)
         report = _answer(os.fspath(path), embedder, options, pipeline)
         if report.status == "undetermined" and pipeline.detector:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import OutputError, ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Pipeline, embedder_of, load_pipeline
+from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
@@ -62,7 +62,7 @@ def write_features(
     """
     video = local_file(path)
     check_output(video, output, force)
-    table = embed_video(video, options, load_pipeline(options, progress), progress)
+    table = embed_video(video, options, Pipeline(options, progress=progress), progress)
     _write(output, _FORMATS[output.suffix.lower()](table))
     return table
 

@@ -4,7 +4,9 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import gc
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from avsync.model.embed import EmbeddingModel
     from avsync.model.weights import Weights
     from avsync.pipeline.embedder import VideoEmbedder
+    from avsync.report import SyncReport
     from avsync.sync.confidence import Calibration
+    from avsync.tracks import EmbeddedClip
 
 
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
@@ -38,20 +42,101 @@ class LoadedModel:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What is loaded once for any number of files; made by `load_pipeline`."""
+    """Weights and face detector, loaded once to measure any number of files.
 
-    detector: "FaceDetector | None"  # None: the picture is a face crop already
-    geometry: "CropGeometry"
-    threads: int  # that may embed at once
-    notes: tuple[str, ...]  # for every report
-    loading: "Future[LoadedModel]"  # goes on while the first file is looked at
+    Parameters
+    ----------
+    options : DetectOptions, optional
+        How files are to be looked at.
+    progress : callable, optional
+        Is told (what, done, total) while something is downloaded.
+    threads : int, optional
+        That may embed at once; all cores unless given.
+    notes : sequence of str, optional
+        Warnings for every report.
+
+    Attributes
+    ----------
+    detector : FaceDetector or None
+        None where the picture is a face crop already.
+    geometry : CropGeometry
+        How the network wants its crops.
+
+    Raises
+    ------
+    AvsyncError
+        Where detector or weights are not there. What takes long to load is waited for by the first
+        file, and missed there.
+
+    Examples
+    --------
+    >>> import avsync
+    >>> pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    >>> pipeline.detect("docs/talking.mp4").status
+    'ok'
+    """
+
+    def __init__(
+        self,
+        options: DetectOptions | None = None,
+        *,
+        progress: Progress = silent,
+        threads: int | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        require_opencv()
+        from concurrent.futures import ThreadPoolExecutor
+
+        from avsync.faces.detectors import load_face_detector
+        from avsync.model import weights
+        from avsync.model.weights import geometry_of
+        from avsync.system.resources import cores
+
+        self.options = options or DetectOptions()
+        self.geometry: CropGeometry = geometry_of(weights.find(self.options.weights))
+        self.threads = threads or cores()
+        loader = ThreadPoolExecutor(1, "load")  # goes on while the first file is looked at
+        self._loading: Future[LoadedModel] = loader.submit(_load, self.options, self.threads)
+        loader.shutdown(wait=False)
+        said: list[str] = []
+        self.detector: FaceDetector | None = None
+        if not self.options.cropped:
+            self.detector = load_face_detector(self.options.faces, progress, said)
+        self.notes = (*notes, *said)
 
     @property
     def loaded(self) -> LoadedModel:
         """Waits for it. Raises AvsyncError where it cannot be had."""
-        return self.loading.result()
+        return self._loading.result()
+
+    def detect(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> "SyncReport":
+        """As `avsync.detect`, with these options and what is loaded already."""
+        from avsync.pipeline.detect import detect
+
+        return detect(path, self.options, pipeline=self, progress=progress)
+
+    def embed(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> "EmbeddedClip":
+        """Embed every face and the sound of a file, all of it.
+
+        Returns
+        -------
+        EmbeddedClip
+            Tracks of one embedding for each window of 5 frames at 25 fps, and one of sound for each
+            10 ms.
+
+        Raises
+        ------
+        MediaError
+            Where nothing can be decoded.
+        """
+        from avsync.media.files import at_hand
+        from avsync.media.probe import probe
+
+        with at_hand(path) as place:
+            info = probe(place, self.options.audio_track, self.options.video_track)
+            info.require_both()
+            return embedder_of(info, self, progress).look()
 
 
 def take_over(threads: int | None = None) -> None:
@@ -73,31 +158,6 @@ def take_over(threads: int | None = None) -> None:
     # Libraries are loaded, and pictures looked at, by threads that hold each other up.
     sys.setswitchinterval(TURN_SECONDS)
     gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
-
-
-def load_pipeline(
-    options: DetectOptions, progress: Progress = silent, threads: int | None = None
-) -> Pipeline:
-    """Open the face finder, and begin to load the weights that the options ask for.
-
-    Raises AvsyncError where they cannot be had, or `Pipeline.loaded` does.
-    """
-    require_opencv()
-    from concurrent.futures import ThreadPoolExecutor
-
-    from avsync.faces.detectors import load_face_detector
-    from avsync.model import weights
-    from avsync.model.weights import geometry_of
-    from avsync.system.resources import cores
-
-    geometry = geometry_of(weights.find(options.weights))
-    threads = threads or cores()
-    loader = ThreadPoolExecutor(1, "load")
-    loading = loader.submit(_load, options, threads)
-    loader.shutdown(wait=False)
-    notes: list[str] = []
-    detector = None if options.cropped else load_face_detector(options.faces, progress, notes)
-    return Pipeline(detector, geometry, threads, tuple(notes), loading)
 
 
 def _load(options: DetectOptions, threads: int) -> LoadedModel:

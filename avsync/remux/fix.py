@@ -16,7 +16,7 @@ from avsync.media.container import take_inventory
 from avsync.media.files import local_file
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
-from avsync.pipeline.loading import Pipeline, load_pipeline
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.containers import COVER
 from avsync.remux.move import Move, steps, write_proved
@@ -93,7 +93,7 @@ def _fixed(
     report = FixReport(os.fspath(path), None, "fixed", options.offset_ms)
     cure = AudioCorrection(options.offset_ms or 0.0)
     if options.offset_ms is None:
-        pipeline = pipeline or load_pipeline(options.detect, progress)
+        pipeline = pipeline or Pipeline(options.detect, progress=progress)
         before = _measure(source, source, options, pipeline, progress)
         report = replace(report, offset_ms=before.offset_ms, before=before)
         if reasons := _why_not(before):
@@ -195,7 +195,7 @@ def _write_and_prove(
         if written.doubts:
             return replace(report, status="unverified", reasons=written.doubts)
         try:
-            pipeline = pipeline or load_pipeline(options.detect, progress)
+            pipeline = pipeline or Pipeline(options.detect, progress=progress)
             after = _measure(draft.path, target, options, pipeline, progress)
             doubts = _doubts(after)
             report = replace(report, after=after, residual_ms=after.offset_ms)

@@ -132,7 +132,7 @@ def _moved(before: Stamps, after: Stamps) -> float | str:
         return f"has {len(after.sizes)} packets instead of {len(before.sizes)}"
     middle = float(np.median(moves))
     out = np.abs(moves - middle)
-    odd = out > NEAR_SECONDS + after.tick_seconds
+    odd = out > NEAR_SECONDS + before.tick_seconds + after.tick_seconds
     most = NEAR_SECONDS + ODD_PACKETS * max(after.step_seconds, before.step_seconds)
     if odd.mean() > ODD_SHARE or out.max() > most:
         return f"is not moved as a whole, but by up to {1000 * out.max():.0f} ms more or less"
