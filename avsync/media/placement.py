@@ -17,6 +17,8 @@ from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 MICROSECONDS = "1/1000000"  # time base of the stamps that are listened to
 GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there at once,
 SLIGHT_SAMPLES = SAMPLE_RATE // 250  # what is 4 ms off for long, too; less is rounding
+ROUNDING_SAMPLES = SAMPLE_RATE // 1000
+MOST_ALIKE = 0.75  # of the blocks after an odd one agree on where they lie
 LONG_BLOCKS = 20  # half a second
 STILL_SECONDS = 0.12  # a frame that stands longer is a still, to be held to its end
 WAIT_SECONDS = 60.0  # for the stamp of what has come already
@@ -163,7 +165,11 @@ class _Places:
         return self._here
 
     def start_samples(self) -> int:
-        """Where this block lies by its own stamp and those of the next half second: the median."""
+        """Where this block lies: by its own stamp, unless those of the next half second agree.
+
+        They do where a phone stamps the first block oddly; not where ffmpeg guesses the stamps
+        between those that MPEG has.
+        """
         here = self._here
         assert here is not None
         self._source.has_more_than(SAMPLE_RATE)  # so that their stamps are told
@@ -179,7 +185,8 @@ class _Places:
             near.append(place)
         shifts = [place.film_samples - place.decoded_samples for place in near]
         usual = round(median(shifts))
-        is_odd = abs(shifts[0] - usual) >= SLIGHT_SAMPLES  # less is rounding
+        alike = sum(abs(shift - usual) <= ROUNDING_SAMPLES for shift in shifts)
+        is_odd = abs(shifts[0] - usual) >= SLIGHT_SAMPLES and alike >= MOST_ALIKE * len(shifts[1:])
         return (usual if is_odd else shifts[0]) + here.decoded_samples
 
     def _read(self) -> _Place | None:
