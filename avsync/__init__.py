@@ -1,6 +1,6 @@
 """avsync finds by how many milliseconds the sound of a talking-face video is out of step.
 
-    media -> faces -> features -> embeddings -> offset -> judge -> report
+    media -> faces, speech -> model -> sync -> report, all along the pipeline
 
     >>> import avsync
     >>> report = avsync.detect("talk.mp4")
@@ -8,12 +8,16 @@
     ('ok', -120.3)
     >>> avsync.fix("talk.mp4", "talk.synced.mp4").residual_ms
     1.2
+    >>> pipeline = avsync.Pipeline(avsync.DetectOptions(device="cuda"))  # loads once
+    >>> [pipeline.detect(path).offset_ms for path in ("a.mp4", "b.mp4")]
+    [12.1, -80.4]
 
 A positive `offset_ms` means that the sound is early; see `avsync.timebase`.
 """
 
 from avsync.errors import AvsyncError
 from avsync.pipeline.detect import detect
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.remux.report import FixReport
@@ -25,6 +29,7 @@ __all__ = [
     "DetectOptions",
     "FixOptions",
     "FixReport",
+    "Pipeline",
     "SyncReport",
     "__version__",
     "detect",
