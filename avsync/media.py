@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync import banner, ffmpeg, packets
-from avsync.banner import AudioStream, VideoStream
+from avsync.banner import AudioStream, VideoStream, video_stream
 from avsync.errors import MediaError
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
@@ -63,6 +63,10 @@ class MediaInfo:
     video: VideoStream | None
     audio: AudioStream | None
     has_cover_art: bool  # a still picture that is no video
+    audio_tracks: int = 0  # that there are
+    video_tracks: int = 0  # that there are, without cover pictures
+    audio_track: int | None = None  # the one that was chosen; tracks of a kind count from 1
+    video_track: int | None = None
 
     def require_both(self) -> tuple[VideoStream, AudioStream]:
         """The two streams; raises MediaError where one is missing."""
@@ -74,11 +78,13 @@ class MediaInfo:
         return self.video, self.audio
 
 
-def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str], audio_track: int | None = None, video_track: int | None = None
+) -> MediaInfo:
     """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
 
-    `audio_track` counts from 1. Raises MediaError where the file is missing, not a file, or not
-    media.
+    Tracks of a kind count from 1; None is the one that the file calls default, else the first.
+    Raises MediaError where the file is missing, not a file, not media, or has no such track.
     """
     path = Path(path)
     if not path.exists():
@@ -89,26 +95,41 @@ def probe(path: str | os.PathLike[str], audio_track: int = 1) -> MediaInfo:
         raise MediaError(f"{path}: permission denied; make it readable")
     opening = packets.open_file(path)
     text = opening.banner
-    video, audio, has_cover_art, tracks = None, None, False, 0
-    for index, kind, rest in banner.streams(text):
-        if kind == "Audio":
-            tracks += 1
-            audio = AudioStream(index) if tracks == audio_track else audio
-        elif kind == "Video" and "(attached pic)" in rest:
-            has_cover_art = True
-        elif kind == "Video" and video is None:
-            video = banner.video_stream(index, rest)
+    found = banner.streams(text)
+    sounds = [(AudioStream(n), "(default)" in rest) for n, kind, rest in found if kind == "Audio"]
+    pictures = [
+        (video, "(default)" in rest)
+        for n, kind, rest in found
+        if kind == "Video" and "(attached pic)" not in rest and (video := video_stream(n, rest))
+    ]
+    has_cover_art = any("(attached pic)" in rest for _, kind, rest in found if kind == "Video")
+    if not sounds and not pictures and not has_cover_art:
+        raise MediaError(
+            f"{path}: not a media file that ffmpeg can read: {banner.cause(text, path)}"
+        )
+    audio_track = _chosen(path, "audio", audio_track, [default for _, default in sounds])
+    video_track = _chosen(path, "video", video_track, [default for _, default in pictures])
+    video = pictures[video_track - 1][0] if video_track else None
+    audio = sounds[audio_track - 1][0] if audio_track else None
     duration, start = banner.times(text)
     if video is not None:
         stamp = opening.first_stamp_seconds
         if video.index != opening.index:
             stamp = packets.first_stamp_seconds(path, video.index)
         start = _zero_on_frame_grid(start, stamp)
-    if video is None and audio is None and not has_cover_art:
-        raise MediaError(
-            f"{path}: not a media file that ffmpeg can read: {banner.cause(text, path)}"
-        )
-    return MediaInfo(path, duration, start, video, audio, has_cover_art)
+    counts = len(sounds), len(pictures)
+    return MediaInfo(
+        path, duration, start, video, audio, has_cover_art, *counts, audio_track, video_track
+    )
+
+
+def _chosen(path: Path, kind: str, wanted: int | None, defaults: list[bool]) -> int | None:
+    """The number of a track; None where there is none and none was asked for."""
+    if wanted is None:
+        return defaults.index(True) + 1 if any(defaults) else min(1, len(defaults)) or None
+    if wanted > len(defaults):
+        raise MediaError(f"{path}: no {kind} track {wanted}; it has {len(defaults)}")
+    return wanted
 
 
 def read_frames(
