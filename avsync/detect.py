@@ -38,9 +38,10 @@ def detect(
     """
     require_opencv()
     from avsync import media, sampling
+    from avsync.doubts import other_tracks
 
     options = options or DetectOptions()
-    info = media.probe(path, options.audio_track)
+    info = media.probe(path, options.audio_track, options.video_track)
     info.require_both()
     tools = tools or open_tools(options, progress)
     onlooker = onlooker_of(info, tools, progress)
@@ -49,8 +50,10 @@ def detect(
         report = verdict(name, [onlooker.look()], options, tools)
     else:
         report = _sampled(name, onlooker, options, tools)
+    hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
+        reasons=(*report.reasons, *hints),
         looked_seconds=onlooker.frames / FRAMES_PER_SECOND,
         detector=tools.finder.name if tools.finder else "given crop",
         weights=tools.loaded.weights.name,

@@ -1,6 +1,7 @@
 """Stage 6b: why there is no answer, each with what is missing or what to try."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from avsync.offset import Offset
 from avsync.speakers import Seen, seen_at_once
 from avsync.steps import find_parts
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
+
+if TYPE_CHECKING:
+    from avsync.media import MediaInfo
 
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
@@ -54,6 +58,18 @@ def reasons(
     if len(found.segments) > 1 or found.segments[0].drift_ms_per_minute:
         return ()
     return tuple(_contradictions(seen_at_once(looks), alone))[:1]
+
+
+def other_tracks(info: "MediaInfo") -> tuple[str, ...]:
+    """What else of a file might have been looked at and listened to."""
+    return tuple(
+        f"this was {kind} track {chosen} of {count}: try --{kind}-track {chosen % count + 1}"
+        for kind, chosen, count in (
+            ("audio", info.audio_track, info.audio_tracks),
+            ("video", info.video_track, info.video_tracks),
+        )
+        if chosen and count > 1
+    )
 
 
 def _doubt(found: Finding, speech_seconds: float, question: Question) -> str:

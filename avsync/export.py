@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.downloads import Progress, silent
-from avsync.errors import MediaError, OutputError, ToolMissingError, UsageError
+from avsync.errors import OutputError, ToolMissingError, UsageError
 from avsync.safe_output import check_target
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
 from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools
@@ -83,9 +83,7 @@ def embed_video(
     """All face tracks and the whole sound of a video, embedded."""
     from avsync import media
 
-    info = media.probe(path, options.audio_track)
-    if info.audio is None and options.audio_track > 1:
-        raise MediaError(f"{path}: no sound track {options.audio_track}; leave out --audio-track")
+    info = media.probe(path, options.audio_track, options.video_track)
     onlooker = onlooker_of(info, tools, progress)
     seen = onlooker.look()
     facts = {

@@ -54,8 +54,11 @@ class FixOptions:
     wishes: Wishes = field(default_factory=Wishes)
 
     def __post_init__(self) -> None:
-        if self.wishes.audio_track is not None and self.wishes.audio_track < 1:
-            raise UsageError(f"--audio-track {self.wishes.audio_track}: tracks count from 1")
+        moved, heard = self.wishes.audio_track, self.detect.audio_track
+        if moved is not None and moved < 1:
+            raise UsageError(f"--audio-track {moved}: tracks count from 1")
+        if moved and heard and moved != heard:
+            raise UsageError(f"audio track {heard} to be heard, {moved} to be moved: name one")
         if self.offset_ms is not None and not abs(self.offset_ms) <= 3_600_000:
             raise UsageError(f"--offset {self.offset_ms:g}: at most an hour, in milliseconds")
 
@@ -75,7 +78,8 @@ def fix(
     """
     options = options or FixOptions()
     source, target = Path(path), Path(output)
-    inventory = take_inventory(_readable(source))
+    options = _with_tracks(source, options)
+    inventory = take_inventory(source)
     check_target(source, target, options.force)
     moved_streams(inventory, options.wishes)
     report = FixReport(os.fspath(path), None, "fixed", options.offset_ms)
@@ -100,18 +104,22 @@ def fix(
     return _write_and_prove(report, planner, inventory, target, options, tools, progress)
 
 
-def _readable(source: Path) -> Path:
-    """Raises MediaError, as `detect` does, where there is no such file."""
-    media.probe(source)
-    return source
+def _with_tracks(source: Path, options: FixOptions) -> FixOptions:
+    """With the tracks that are measured: the output may call others its default.
+
+    Raises MediaError, as `detect` does, where there is no such file or track.
+    """
+    look = options.detect
+    info = media.probe(source, options.wishes.audio_track or look.audio_track, look.video_track)
+    look = replace(look, audio_track=info.audio_track, video_track=info.video_track)
+    return replace(options, detect=look)
 
 
 def _measure(
     path: Path, name: Path, options: FixOptions, tools: Tools, progress: Progress
 ) -> SyncReport:
     """Look at all of a file, since drift and steps must not be missed; it is called `name`."""
-    track = options.wishes.audio_track or 1
-    listening = replace(options.detect, audio_track=track, varies=options.drift, thorough=True)
+    listening = replace(options.detect, varies=options.drift, thorough=True)
     return replace(detect(path, listening, tools=tools, progress=progress), path=os.fspath(name))
 
 

@@ -39,7 +39,8 @@ class DetectOptions:
     weights: str = "default"  # default, syncnet_v2 or a path
     upstream_scoring: bool = False  # also report LSE-D, LSE-C and the offset as SyncNet does
     device: str = "auto"  # auto, cpu, cuda
-    audio_track: int = 1  # which of the sound tracks is heard
+    audio_track: int | None = None  # that is heard; 1 is the first, None the file's default
+    video_track: int | None = None  # that is looked at, likewise; cover pictures do not count
     varies: bool = True  # drift and steps are looked for, too
     thorough: bool = False  # long files are looked at from end to end
 
@@ -53,8 +54,9 @@ class DetectOptions:
             raise UsageError("--weights: empty; name default, syncnet_v2 or a weights file")
         if self.device not in DEVICES:
             raise UsageError(f"--device {self.device}: unknown; choose {', '.join(DEVICES)}")
-        if self.audio_track < 1:
-            raise UsageError(f"--audio-track {self.audio_track}: tracks count from 1")
+        for option, track in ("audio", self.audio_track), ("video", self.video_track):
+            if track is not None and track < 1:
+                raise UsageError(f"--{option}-track {track}: tracks count from 1")
 
     @property
     def decisive(self) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_what_is_wrong_with_the_input_is_said(tmp_path: Path) -> None:
         with pytest.raises(MediaError, match=path.name):
             write_features(path, tmp_path / "a.npz", DetectOptions(faces="hog"))
     click_and_flash(tmp_path / "flash.mp4")
-    with pytest.raises(MediaError, match="no sound track 2"):
+    with pytest.raises(MediaError, match="no audio track 2; it has 1"):
         write_features(
             tmp_path / "flash.mp4", tmp_path / "a.npz", DetectOptions(faces="hog", audio_track=2)
         )

@@ -28,6 +28,12 @@ NAN, INFINITE = float("nan"), float("inf")
         (DetectOptions, {"device": "abacus"}, "--device abacus: unknown; choose auto, cpu"),
         (DetectOptions, {"audio_track": 0}, "--audio-track 0: tracks count from 1"),
         (DetectOptions, {"audio_track": -1}, "--audio-track -1: tracks count from 1"),
+        (DetectOptions, {"video_track": 0}, "--video-track 0: tracks count from 1"),
+        (
+            FixOptions,
+            {"detect": DetectOptions(audio_track=1), "wishes": Wishes(audio_track=2)},
+            "audio track 1 to be heard, 2 to be moved: name one",
+        ),
         (FixOptions, {"offset_ms": NAN}, "--offset nan: at most an hour"),
         (FixOptions, {"offset_ms": INFINITE}, "--offset inf: at most an hour"),
         (FixOptions, {"wishes": Wishes(audio_track=0)}, "--audio-track 0: tracks count from 1"),
@@ -68,7 +74,11 @@ def test_a_value_that_makes_no_sense_is_refused_where_it_is_given(
         (["fix", "--audio-track", "0", "-o", "out.mp4"], "count from 1"),
         (["fix", "--tolerance", "loose", "-o", "out.mp4"], "ebu-r37"),
         (["features", "--faces", "nose", "-o", "out.npz"], "yunet"),
-        (["features", "--audio-track", "0", "-o", "out.npz"], "1"),
+        (["fix", "--video-track", "0", "-o", "out.mp4"], "count from 1"),
+        (["features", "--audio-track", "0", "-o", "out.npz"], "count from 1"),
+        (["features", "--video-track", "0", "-o", "out.npz"], "count from 1"),
+        (["detect", "--audio-track", "0"], "count from 1"),
+        (["detect", "--video-track", "-1"], "count from 1"),
     ],
 )
 def test_wrong_usage_is_status_2_with_a_line(

@@ -29,6 +29,7 @@ OTHERS = {  # than are usual, one for each option
     "upstream_scoring": True,
     "device": "cpu",
     "audio_track": 2,
+    "video_track": 2,
     "varies": False,
     "thorough": True,
 }

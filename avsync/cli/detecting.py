@@ -38,6 +38,8 @@ def detect(
         bool, typer.Option("--thorough", help="Look at long files from end to end.")
     ] = False,
     tolerance: opt.ToleranceName = None,
+    audio_track: opt.AudioTrack = None,
+    video_track: opt.VideoTrack = None,
     device: opt.Device = "auto",
     min_confidence: opt.MinConfidence = None,
     max_abs_offset: opt.MaxAbsOffset = None,
@@ -59,7 +61,15 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(
-        max_offset, faces, cropped, weights, upstream_scoring, device, thorough=thorough
+        max_offset,
+        faces,
+        cropped,
+        weights,
+        upstream_scoring,
+        device,
+        audio_track,
+        video_track,
+        thorough=thorough,
     )
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     form = opt.form(as_json, as_jsonl, as_csv, resume)

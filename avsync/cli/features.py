@@ -19,9 +19,8 @@ def features(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     device: opt.Device = "auto",
-    audio_track: Annotated[
-        int, typer.Option(min=1, help="Sound track that is heard; 1 is the first.")
-    ] = 1,
+    audio_track: opt.AudioTrack = None,
+    video_track: opt.VideoTrack = None,
     force: opt.Force = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -32,7 +31,12 @@ def features(
     from avsync.export import write_features
 
     options = DetectOptions(
-        faces=faces, cropped=cropped, weights=weights, device=device, audio_track=audio_track
+        faces=faces,
+        cropped=cropped,
+        weights=weights,
+        device=device,
+        audio_track=audio_track,
+        video_track=video_track,
     )
     take_over()
     with progress_bar(quiet) as progress:

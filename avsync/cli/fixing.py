@@ -49,6 +49,7 @@ def fix(
     inputs: opt.Inputs = None,
     offset: Offset = None,
     audio_track: Track = None,
+    video_track: opt.VideoTrack = None,
     reencode_audio: Reencode = False,
     drift: Drift = True,
     keep_pitch: Pitch = False,
@@ -80,7 +81,7 @@ def fix(
     """
     form = opt.form(as_json, as_jsonl, as_csv, None)
     options = FixOptions(
-        DetectOptions(max_offset, faces, cropped, weights, device=device),
+        DetectOptions(max_offset, faces, cropped, weights, device=device, video_track=video_track),
         offset,
         Tolerance.of(tolerance),
         always_write,

@@ -54,6 +54,16 @@ Faces = Annotated[
 Cropped = Annotated[
     bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
 ]
+AudioTrack = Annotated[
+    int | None,
+    typer.Option(
+        help="Sound track to listen to; 1 is the first.", show_default="the file's default"
+    ),
+]
+VideoTrack = Annotated[
+    int | None,
+    typer.Option(help="Video track to look at; 1 is the first.", show_default="the file's default"),
+]
 WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
