@@ -71,7 +71,7 @@ def times(text: str) -> tuple[float | None, float]:
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]), start
 
 
-def cause(text: str, path: Path) -> str:
+def cause(text: str, path: Path | str) -> str:
     """Why ffmpeg could not open a file: what a reader of the format said, else in general."""
     lines = text.splitlines()
     special = [line for line in lines if line[:1] == "[" and "Error opening" not in line]

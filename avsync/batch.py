@@ -62,7 +62,7 @@ def detect_one(
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)
     started = monotonic()
-    report = replace(try_detect(path, options, tools, progress), source=source)
+    report = replace(try_detect(path, options, tools, progress, alone=True), source=source)
     _ = tools.loaded  # a fault of theirs is not the file's
     yield Answer(Task(0, path, source), report, monotonic() - started)
 

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from avsync.downloads import Progress, silent
-from avsync.errors import AvsyncError
+from avsync.errors import AvsyncError, MediaError
+from avsync.inputs import at_hand, passes_by
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools, require_opencv, take_over
@@ -41,15 +42,16 @@ def detect(
     from avsync.doubts import other_tracks
 
     options = options or DetectOptions()
-    info = media.probe(path, options.audio_track, options.video_track)
-    info.require_both()
-    tools = tools or open_tools(options, progress)
-    onlooker = onlooker_of(info, tools, progress)
-    name = os.fspath(path)
-    if options.thorough or not sampling.is_long(info.duration_seconds):
-        report = verdict(name, [onlooker.look()], options, tools)
-    else:
-        report = _sampled(name, onlooker, options, tools)
+    with at_hand(path) as place:
+        info = media.probe(place, options.audio_track, options.video_track)
+        info.require_both()
+        tools = tools or open_tools(options, progress)
+        onlooker = onlooker_of(info, tools, progress)
+        name = os.fspath(path)
+        if options.thorough or not sampling.is_long(info.duration_seconds):
+            report = verdict(name, [onlooker.look()], options, tools)
+        else:
+            report = _sampled(name, onlooker, options, tools)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
@@ -92,10 +94,20 @@ def _sampled(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Too
 
 
 def try_detect(
-    path: str, options: DetectOptions, tools: Tools, progress: Progress = silent
+    path: str,
+    options: DetectOptions,
+    tools: Tools,
+    progress: Progress = silent,
+    *,
+    alone: bool = False,
 ) -> SyncReport:
-    """As `detect`; whatever goes wrong with the file becomes a report of status `error`."""
+    """As `detect`; whatever goes wrong with the file becomes a report of status `error`.
+
+    Unless it is `alone`, a pipe is refused: of those in folders, many are never written to.
+    """
     try:
+        if passes_by(path) and not alone:
+            raise MediaError(f"{path}: not a regular file; a pipe is read alone only")
         return detect(path, options, tools=tools, progress=progress)
     except AvsyncError as error:
         why = str(error)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from avsync.downloads import Progress, silent
 from avsync.errors import OutputError, ToolMissingError, UsageError
+from avsync.inputs import local_file
 from avsync.safe_output import check_target
 from avsync.timebase import FRAMES_PER_SECOND, STEPS_PER_SECOND
 from avsync.tools import DetectOptions, Tools, onlooker_of, open_tools
@@ -48,7 +49,7 @@ class EmbeddingTable:
 
 
 def write_features(
-    path: Path,
+    path: str | os.PathLike[str],
     output: Path,
     options: DetectOptions,
     force: bool = False,
@@ -59,8 +60,9 @@ def write_features(
     Raises AvsyncError for a video that cannot be read, an output that is there without `force`, or
     a format whose package is missing.
     """
-    check_output(path, output, force)
-    table = embed_video(path, options, open_tools(options, progress), progress)
+    video = local_file(path)
+    check_output(video, output, force)
+    table = embed_video(video, options, open_tools(options, progress), progress)
     _write(output, _FORMATS[output.suffix.lower()](table))
     return table
 

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import IO, Any
 
 from avsync.errors import MediaError, ToolMissingError
+from avsync.inputs import is_url
 
 if sys.platform == "linux":
     import fcntl
@@ -70,8 +71,9 @@ def builder() -> Any:
 
 
 def input_url(path: str | os.PathLike[str]) -> str:
-    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`)."""
-    return f"file:{os.fspath(path)}"
+    """A file name as ffmpeg cannot misread it (`-x.mp4`, `a:b.mp4`, `concat:...`), or a URL."""
+    name = os.fspath(path)
+    return name if is_url(name) else f"file:{name}"
 
 
 def command(stream: Any, *global_options: str) -> list[str]:

@@ -16,6 +16,7 @@ from avsync.detect import detect
 from avsync.downloads import Progress, silent
 from avsync.errors import AvsyncError, UsageError
 from avsync.fix_report import FixReport
+from avsync.inputs import local_file
 from avsync.inventory import Inventory, Stream, measured_bitrate, take_inventory
 from avsync.remux import (
     OUTPUT,
@@ -77,7 +78,7 @@ def fix(
     and the report says why. Raises an `AvsyncError` where a file cannot be read or written.
     """
     options = options or FixOptions()
-    source, target = Path(path), Path(output)
+    source, target = local_file(path), Path(output)
     options = _with_tracks(source, options)
     inventory = take_inventory(source)
     check_target(source, target, options.force)

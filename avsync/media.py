@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from avsync import banner, ffmpeg, packets
 from avsync.banner import AudioStream, VideoStream, video_stream
 from avsync.errors import MediaError
+from avsync.inputs import readable
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 if TYPE_CHECKING:  # --help needs no OpenCV
@@ -57,7 +58,7 @@ WHOLE = Span()
 class MediaInfo:
     """What is in a file, as far as this program needs to know."""
 
-    path: Path
+    path: Path | str  # text: an address
     duration_seconds: float | None  # None where the container does not say
     start_seconds: float  # our time zero: the container's earliest stamp, or up to 40 ms before
     video: VideoStream | None
@@ -86,13 +87,7 @@ def probe(
     Tracks of a kind count from 1; None is the one that the file calls default, else the first.
     Raises MediaError where the file is missing, not a file, not media, or has no such track.
     """
-    path = Path(path)
-    if not path.exists():
-        raise MediaError(f"{path}: no such file; check the name")
-    if not path.is_file():
-        raise MediaError(f"{path}: not a regular file; name a video file")
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"{path}: permission denied; make it readable")
+    path = readable(path)
     opening = packets.open_file(path)
     text = opening.banner
     found = banner.streams(text)
@@ -123,7 +118,7 @@ def probe(
     )
 
 
-def _chosen(path: Path, kind: str, wanted: int | None, defaults: list[bool]) -> int | None:
+def _chosen(path: Path | str, kind: str, wanted: int | None, defaults: list[bool]) -> int | None:
     """The number of a track; None where there is none and none was asked for."""
     if wanted is None:
         return defaults.index(True) + 1 if any(defaults) else min(1, len(defaults)) or None

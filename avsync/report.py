@@ -8,6 +8,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from avsync.inputs import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
 
 Status = Literal["ok", "undetermined", "error"]
@@ -144,6 +145,8 @@ class SyncReport:
             return "put it right: cut it there, then avsync fix each part"
         if self.offset_ms is None or not any(map(round, self.range_ms)):
             return None
+        if is_url(self.path) or DESCRIPTOR.fullmatch(self.path):
+            return "put it right: save it as a file, then avsync fix"
         stem, suffix = os.path.splitext(self.path)
         command = ["avsync", "fix", self.path, "-o", f"{stem}.synced{suffix}"]
         return f"put it right: {shlex.join(command)}"

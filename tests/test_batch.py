@@ -332,9 +332,10 @@ def test_nothing_named_is_usage(avsync: Command) -> None:
 
 
 def test_tools_that_cannot_be_had_are_said_once(avsync: Command, faces: Path) -> None:
-    done = avsync("detect", faces, "--jsonl", "--jobs", "2", "--device", "abacus", *HOG)
+    options = ("--jsonl", "--jobs", "2", "--device", "cuda")
+    done = avsync("detect", faces, *options, *HOG, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "avsync: --device abacus: not here; choose auto or cpu\n"
+    assert done.stderr == "avsync: --device cuda: not here; choose auto or cpu\n"
 
 
 def test_folders_by_glob(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from avsync.batch import BatchOptions, detect_all, detect_one, find_media, read_
 from avsync.cli import options as opt
 from avsync.console import Exit, Output, batch_view, progress_bar, write_reports
 from avsync.errors import UsageError
-from avsync.inputs import LIST
+from avsync.inputs import LIST, passes_by
 from avsync.resume import ReportFile
 from avsync.tolerance import Filter, Tolerance
 from avsync.tools import DetectOptions
@@ -84,6 +84,8 @@ def detect(
         with progress_bar(quiet) as progress:
             worst = write_reports(detect_one(names[0], chosen, progress), output)
     else:
+        if passing := [name for name in names if passes_by(name)]:
+            raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
         worst = _detect_many(_Batch(names, globs or [], null, resume, quiet), chosen, how, output)
     raise typer.Exit(worst)
 

@@ -11,7 +11,7 @@ from avsync.tools import DetectOptions, take_over
 
 
 def features(
-    video: Annotated[Path, typer.Argument(help="A video.")],
+    video: Annotated[str, typer.Argument(help="A video.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .npz, .h5 or .parquet.")
     ],
