@@ -1,15 +1,18 @@
 """The README tells of every command, option and file there is, and of no other."""
 
+import os
 import re
+import textwrap
 
 import pytest
 import typer.main
-from conftest import REPOSITORY
+from conftest import REPOSITORY, Command
 
 import avsync
 from avsync.cli import app
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+FIGURE = re.compile(r"\d+(?:\.\d+)?")
 GROUP = typer.main.get_command(app)
 COMMANDS = {
     **GROUP.commands,  # type: ignore[attr-defined]
@@ -26,6 +29,19 @@ LONG = (
     "words train",
     "words evaluate",
 )
+
+
+def test_the_first_output_is_what_the_program_prints(avsync: Command) -> None:
+    """Word by word; figures may differ from processor to processor by what they are rounded to."""
+    shown, told = README.split("    avsync detect docs/talking.mp4\n\n")[1].split("\n\n")[:2]
+    assert told.startswith("That is all the set-up")
+    offline = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    done = avsync("detect", "docs/talking.mp4", cwd=REPOSITORY, env={**os.environ, **offline})
+    assert done.returncode == 0 and done.stderr == ""
+    printed = textwrap.indent(done.stdout.rstrip("\n"), " " * 4)
+    assert FIGURE.sub("#", printed) == FIGURE.sub("#", shown)
+    for ours, theirs in zip(FIGURE.findall(printed), FIGURE.findall(shown), strict=True):
+        assert float(ours) == pytest.approx(float(theirs), abs=1 if "." not in theirs else 0.1)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -122,7 +122,7 @@ def test_what_comes_through_a_pipe_is_measured(face: Path, tmp_path: Path, scrip
     environment = {**os.environ, "TMPDIR": str(kept)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     (report,) = fields_of(done.stdout.splitlines())
-    assert report["offset_ms"] == pytest.approx(-LATE_MS, abs=40), done.stderr
+    assert report["offset_ms"] == pytest.approx(-LATE_MS, abs=20), done.stderr
     assert report["path"] in script.format(detect="", face="", pipe=pipe) or (
         report["path"].startswith("/dev/fd/")
     )

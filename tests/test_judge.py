@@ -122,12 +122,12 @@ def test_reasons_are_specific(seen: Seen, reason: str) -> None:
     assert reason in report.reasons[0]
 
 
-def _two_offsets(first: int, second: int, frames: int = 1500) -> Seen:
-    """A minute of one face whose sound moves in the middle."""
+def _two_offsets(first: int, second: int, frames: int = 1500, share: float = 0.5) -> Seen:
+    """A minute of one face whose sound moves after a share of it."""
     sound = _walk(4 * frames + 400, 1)
     here, there = (_lips(sound, frames, shift, 2) for shift in (first, second))
-    half = frames // 2
-    return _seen([_track(np.concatenate([here[:half], there[half:]]))], sound, frames)
+    change = round(share * frames)
+    return _seen([_track(np.concatenate([here[:change], there[change:]]))], sound, frames)
 
 
 def test_steps_are_segments_with_offsets_of_their_own() -> None:
@@ -144,9 +144,13 @@ def test_steps_are_segments_with_offsets_of_their_own() -> None:
 
 
 def test_steps_are_not_looked_for_where_that_is_not_asked() -> None:
-    seen = _two_offsets(10, -20)
-    report = judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(varies=False))
-    assert len(report.segments) <= 1
+    """The offset of most of it is the answer then."""
+    seen = _two_offsets(10, -20, share=0.7)
+    for varies, offsets in ((True, [-100, 200]), (False, [-100])):
+        report = judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, Question(varies=varies))
+        assert report.status == "ok"
+        found = [segment.offset_ms for segment in report.segments]
+        assert found == pytest.approx(offsets, abs=6)
 
 
 def test_a_step_too_small_to_matter_is_a_constant_offset() -> None:

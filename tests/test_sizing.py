@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from talking_face import AAC, write_media, write_talking_face
+from timeline import run
 
 from avsync import media
 from avsync.boxes import Box
@@ -89,10 +90,18 @@ def test_small_films_are_not_looked_at(tmp_path: Path) -> None:
     assert not finder.pictures
 
 
-def test_there_is_no_still_after_the_end(film: media.MediaInfo) -> None:
-    assert media.read_still(film, 5.9, 640) is not None
-    beyond = media.read_still(film, 60.0, 640)
-    assert beyond is None or beyond.shape == (360, 640, 3)  # some readers stay at the last
+def test_after_the_end_there_is_the_last_still_or_none(
+    film: media.MediaInfo, tmp_path: Path
+) -> None:
+    """By what ffmpeg's reader of the format does: that of MP4 stays at the last key frame."""
+    for seconds in (5.9, 60.0):
+        still = media.read_still(film, seconds, 640)
+        assert still is not None and still.shape == (360, 640, 3)
+        assert float(still.mean()) == pytest.approx(20 + 30 * 5, abs=3)
+    flv = tmp_path / "film.flv"
+    run("-i", film.path, "-c", "copy", flv)
+    assert media.read_still(media.probe(flv), 5.9, 640) is not None
+    assert media.read_still(media.probe(flv), 60.0, 640) is None
 
 
 def test_a_still_is_the_key_frame_before_it(

@@ -82,7 +82,7 @@ def test_a_track_that_is_asked_for_is_taken(
 ) -> None:
     heard = _offset(silence_first, tools, audio_track=2)
     seen = _offset(slides_first, tools, video_track=2)
-    assert heard == pytest.approx(-LATE_MS, abs=40) and seen == pytest.approx(-LATE_MS, abs=40)
+    assert heard == pytest.approx(-LATE_MS, abs=20) and seen == pytest.approx(-LATE_MS, abs=20)
     assert _offset(slides_first, tools, video_track=1) is None
 
 
@@ -93,7 +93,7 @@ def test_the_track_that_the_file_calls_its_default_is_taken(
         path = tmp_path / f"{kind}.mkv"
         flags = (f"-disposition:{kind}:0", "0", f"-disposition:{kind}:1", "default")
         run(*source, "-i", face, *maps, *flags, path)
-        assert _offset(path, tools) == pytest.approx(-LATE_MS, abs=40)
+        assert _offset(path, tools) == pytest.approx(-LATE_MS, abs=20)
 
 
 def test_a_cover_picture_is_no_track(face: Path, tools: Tools, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_cover_picture_is_no_track(face: Path, tools: Tools, tmp_path: Path) -
     run(*SLIDES, "-frames:v", "1", cover)
     run("-i", cover, "-i", face, "-map", "0", "-map", "1", "-c", "copy",
         "-disposition:v:0", "attached_pic", path)  # fmt: skip
-    assert _offset(path, tools, video_track=1) == pytest.approx(-LATE_MS, abs=40)
+    assert _offset(path, tools, video_track=1) == pytest.approx(-LATE_MS, abs=20)
     with pytest.raises(MediaError, match="no video track 2; it has 1"):
         _offset(path, tools, video_track=2)
 
@@ -123,7 +123,7 @@ def test_the_command_takes_tracks(avsync: Command, silence_first: Path, slides_f
     for path, option in ((silence_first, "--audio-track"), (slides_first, "--video-track")):
         done = avsync("detect", path, option, "2", "--json", "--faces", "hog")
         report = json.loads(done.stdout)
-        assert report["offset_ms"] == pytest.approx(-LATE_MS, abs=40)
+        assert report["offset_ms"] == pytest.approx(-LATE_MS, abs=20)
         assert report["options"][option[2:].replace("-", "_")] == 2
 
 
@@ -138,7 +138,7 @@ def test_what_was_fixed_is_measured_by_the_same_tracks(
     run(*SILENCE, "-i", face, *SOUND_FIRST, *in_order, *flags, path)
     report = avsync.fix(path, tmp_path / "two.avi", FixOptions(), tools=tools)
     assert report.status == "fixed", report.reasons
-    assert report.residual_ms == pytest.approx(0, abs=40)
+    assert report.residual_ms == pytest.approx(0, abs=20)
 
 
 def test_features_are_of_the_track_that_is_asked_for(slides_first: Path, tools: Tools) -> None:
