@@ -38,7 +38,7 @@ def detect(
     it cannot be read at all.
     """
     require_opencv()
-    from avsync import media, sampling
+    from avsync import media
     from avsync.doubts import other_tracks
 
     options = options or DetectOptions()
@@ -47,11 +47,9 @@ def detect(
         info.require_both()
         tools = tools or open_tools(options, progress)
         onlooker = onlooker_of(info, tools, progress)
-        name = os.fspath(path)
-        if options.thorough or not sampling.is_long(info.duration_seconds):
-            report = verdict(name, [onlooker.look()], options, tools)
-        else:
-            report = _sampled(name, onlooker, options, tools)
+        report = _answer(os.fspath(path), onlooker, options, tools)
+        if report.status == "undetermined" and tools.finder:
+            report = _turned_answer(report, onlooker, options, tools)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
@@ -61,6 +59,33 @@ def detect(
         weights=tools.loaded.weights.name,
         warnings=(*tools.notes, *tools.loaded.notes, *onlooker.warnings),
     )
+
+
+def _answer(path: str, onlooker: "Onlooker", options: DetectOptions, tools: Tools) -> SyncReport:
+    from avsync import sampling
+
+    if options.thorough or not sampling.is_long(onlooker.info.duration_seconds):
+        return verdict(path, [onlooker.look()], options, tools)
+    return _sampled(path, onlooker, options, tools)
+
+
+def _turned_answer(
+    report: SyncReport, onlooker: "Onlooker", options: DetectOptions, tools: Tools
+) -> SyncReport:
+    """Where there is no answer, and a face seems to lie on its side: what it tells upright."""
+    from avsync.turning import turn_needed
+
+    degrees = turn_needed(onlooker.kept)
+    if not degrees:
+        return report
+    onlooker.turned_degrees, onlooker.frames = degrees, 0
+    again = _answer(report.path, onlooker, options, tools)
+    turned = f"turned by {degrees} degrees clockwise"
+    if again.status == "ok" or not report.tracks:
+        how = "stands on its head" if degrees == 180 else "lies on its side"
+        onlooker.warnings.append(f"the face {how}: the picture was looked at {turned}")
+        return again
+    return replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
 
 
 def verdict(path: str, looks: "Sequence[Seen]", options: DetectOptions, tools: Tools) -> SyncReport:

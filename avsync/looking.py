@@ -22,7 +22,9 @@ from avsync.pictures import Frame
 from avsync.sizing import side_needed
 from avsync.speakers import FaceTrack, Seen
 from avsync.timebase import FRAMES_PER_SECOND
+from avsync.turning import all_turned, as_shown
 
+KEPT_EVERY, MOST_KEPT = 8, 4  # frames
 GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
 
 
@@ -51,8 +53,11 @@ class Onlooker:
     progress: Progress
     total_seconds: float | None  # that will be looked at, as far as is known
     side: int  # pixels: how large pictures are decoded
+    turned_degrees: int = 0  # clockwise, before anything is looked for in a picture
     frames: int = 0  # looked at so far
+    kept: list[Frame] = field(default_factory=list)  # a few of them, as they were
     warnings: list[str] = field(default_factory=list)
+    _thinned: int = 0
 
     @classmethod
     def of(
@@ -96,10 +101,10 @@ class Onlooker:
 
     def _tracks(self, span: Span) -> list[TrackEmbeddings]:
         words: list[str] = []
-        colour = self.geometry.colour
+        colour = self.geometry.colour or self.turned_degrees != 0
         frames = self._counted(media.read_frames(self.info, words, self.side, span, colour))
         if self.finder:
-            faces = follow_faces(frames, self.finder)
+            faces = follow_faces(all_turned(frames, self.turned_degrees), self.finder)
         else:
             video, _ = self.info.require_both()
             width, height = media.decoded_size(video, self.side)
@@ -111,16 +116,26 @@ class Onlooker:
     def _track(self, track: TrackEmbeddings, lead: int) -> FaceTrack:
         """With boxes in the source's pixels, and times since the sound began."""
         video, _ = self.info.require_both()
-        scale = video.width / media.decoded_size(video, self.side)[0]
-        return FaceTrack(track.first_frame + lead, track.boxes * scale, track.video)
+        width, height = media.decoded_size(video, self.side)
+        boxes = as_shown(track.boxes, self.turned_degrees, width, height)
+        return FaceTrack(track.first_frame + lead, boxes * (video.width / width), track.video)
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Passes frames through, and tells how far the film has run."""
         for frame in frames:
+            if self.frames % (KEPT_EVERY << self._thinned) == 0:
+                self._keep(frame)
             self.frames += 1
             if self.frames % FRAMES_PER_SECOND == 0:
                 self.progress("looking", self.frames / FRAMES_PER_SECOND, self.total_seconds)
             yield frame
+
+    def _keep(self, frame: Frame) -> None:
+        """Some that are spread over what was looked at, however long that gets."""
+        self.kept.append(frame)
+        if len(self.kept) > MOST_KEPT:
+            del self.kept[1::2]
+            self._thinned += 1
 
     def _note(self, words: list[str]) -> None:
         self.warnings += [word for word in words if word not in self.warnings]
