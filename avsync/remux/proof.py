@@ -15,6 +15,7 @@ from avsync.media.container import Inventory, Stream, take_inventory
 from avsync.media.stamps import Stamps, list_stamps
 
 NEAR_SECONDS = 0.001  # that a stream may be off, besides a tick of the container
+FINE_SECONDS = 0.002  # longer ticks, as of AVI's whole frames, are no excuse
 KNOWN_SHARE = 0.02  # of packets that must say when they are shown, or that is not asked
 # MPEG stamps pieces of a stream, not packets: some of these are read as one late.
 ODD_SHARE = 0.1
@@ -132,7 +133,7 @@ def _moved(before: Stamps, after: Stamps) -> float | str:
         return f"has {len(after.sizes)} packets instead of {len(before.sizes)}"
     middle = float(np.median(moves))
     out = np.abs(moves - middle)
-    odd = out > NEAR_SECONDS + before.tick_seconds + after.tick_seconds
+    odd = out > NEAR_SECONDS + min(before.tick_seconds, FINE_SECONDS) + after.tick_seconds
     most = NEAR_SECONDS + ODD_PACKETS * max(after.step_seconds, before.step_seconds)
     if odd.mean() > ODD_SHARE or out.max() > most:
         return f"is not moved as a whole, but by up to {1000 * out.max():.0f} ms more or less"
