@@ -3,7 +3,6 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
-OBJECTS_BEFORE_COLLECTING = 50_000  # of Python's 700; importing torch makes no garbage to speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,6 @@ def take_over(threads: int | None = None) -> None:
     ffmpeg.use_threads(each)
     # Libraries are loaded, and pictures looked at, by threads that hold each other up.
     sys.setswitchinterval(TURN_SECONDS)
-    gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
 
 
 def _load(options: DetectOptions, threads: int) -> LoadedModel:
