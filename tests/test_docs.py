@@ -22,6 +22,7 @@ COMMANDS = {
 LONG = (
     "detect",
     "fix",
+    "report",
     "prepare",
     "train",
     "evaluate",

@@ -13,6 +13,7 @@ from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.resume import ReportFile
 from avsync.errors import UsageError
 from avsync.media.files import find_media, read_names
+from avsync.pages.folder import Pages
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.report import Source, SyncReport
@@ -51,7 +52,7 @@ class BatchOptions:
 
 
 def detect_one(
-    path: str, options: DetectOptions, progress: Progress = silent
+    path: str, options: DetectOptions, progress: Progress = silent, pages: Pages | None = None
 ) -> Iterator[Result[SyncReport]]:
     """The answer for a file alone: in this process, which it takes over, on all cores.
 
@@ -64,7 +65,8 @@ def detect_one(
     sha256 = sha256_of(weights.find(options.weights))
     source = _source(path, sha256, options)
     started = monotonic()
-    report = replace(try_detect(path, options, pipeline, progress, alone=True), source=source)
+    report = try_detect(path, options, pipeline, progress, alone=True, pages=pages)
+    report = replace(report, source=source)
     _ = pipeline.loaded  # a fault of theirs is not the file's
     yield Result(Task(0, path, source), report, monotonic() - started)
 
@@ -75,12 +77,14 @@ def detect_all(
     how: BatchOptions | None = None,
     answered: ReportFile | None = None,
     progress: Progress = silent,
+    pages: Pages | None = None,
 ) -> Generator[Result[SyncReport]]:
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
-    Tools are loaded once in each worker. What `answered` holds already is given back in short.
-    Processes are spawned: a program that calls this needs `if __name__ == "__main__":`. Raises
-    AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
+    Tools are loaded once in each worker, which writes the pages of its files. What `answered` holds
+    already is given back in short. Processes are spawned: a program that calls this needs
+    `if __name__ == "__main__":`. Raises AvsyncError where tools or workers cannot be had,
+    InterruptError on SIGINT and SIGTERM.
     """
     from avsync.faces.detectors import resolve_detector
     from avsync.model import weights
@@ -94,7 +98,8 @@ def detect_all(
         faces, files = resolve_detector(options.faces, progress, notes)
         settled = replace(options, faces=faces)
     tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
-    with _pool(replace(settled, weights=os.fspath(path)), tuple(notes), files, how) as pool:
+    settled = replace(settled, weights=os.fspath(path))
+    with _pool(settled, tuple(notes), files, how, pages) as pool:
         answers = pool.run(tasks, how.ordered)
         with closing(answers):
             for answer in answers:
@@ -103,7 +108,11 @@ def detect_all(
 
 @contextmanager
 def _pool(
-    options: DetectOptions, notes: tuple[str, ...], files: Sequence[Path], how: BatchOptions
+    options: DetectOptions,
+    notes: tuple[str, ...],
+    files: Sequence[Path],
+    how: BatchOptions,
+    pages: Pages | None,
 ) -> Iterator[Pool[SyncReport]]:
     """Workers here or on a cluster; `files` are the face detector's."""
     jobs = how.jobs or default_jobs(options.device)
@@ -117,7 +126,7 @@ def _pool(
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_measure, options, notes, threads), jobs, threads)
+        make = local_workers(partial(open_measure, options, notes, threads, pages), jobs, threads)
         yield Pool(make, jobs, _failed, how.timeout_seconds)
 
 

@@ -22,6 +22,7 @@ from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
+from avsync.cli.reporting import report
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 app.command()(detect)
 app.command()(fix)
+app.command()(report)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)

@@ -12,9 +12,11 @@ import typer
 from avsync.batch.detect import BatchOptions, detect_all, detect_one, find_media, read_names
 from avsync.batch.resume import ReportFile
 from avsync.cli import options as opt
+from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, batch_view, progress_bar, write_reports
 from avsync.errors import UsageError
 from avsync.media.files import LIST, passes_by
+from avsync.pages.folder import Pages
 from avsync.pipeline.options import DetectOptions
 from avsync.tolerance import Filter, Tolerance
 
@@ -51,6 +53,9 @@ def detect(
     resume: opt.Resume = None,
     engine: opt.Engine = "local",
     ray_address: opt.RayAddress = None,
+    report: reporting.Report = None,
+    preview: reporting.Preview = False,
+    force: opt.Force = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -80,13 +85,17 @@ def detect(
     names = opt.named(inputs, null)
     alone = len(names) == 1 and names[0] != LIST and not os.path.isdir(names[0])
     output = Output(form, alone, allowed, wanted, verbose=verbose)
+    pages = reporting.pages_for(report, how, alone, tolerance, preview=preview)
+    if pages:
+        pages.prepare(force=force, go_on=resume is not None)
     if alone and not (timeout or resume or engine != "local"):
         with progress_bar(quiet) as progress:
-            worst = write_reports(detect_one(names[0], chosen, progress), output)
+            worst = write_reports(detect_one(names[0], chosen, progress, pages), output)
     else:
         if passing := [name for name in names if passes_by(name)]:
             raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-        worst = _detect_many(_Batch(names, globs or [], null, resume, quiet), chosen, how, output)
+        batch = _Batch(names, globs or [], null, resume, quiet, pages)
+        worst = _detect_many(batch, chosen, how, output)
     raise typer.Exit(worst)
 
 
@@ -99,6 +108,7 @@ class _Batch:
     null: bool
     resume: Path | None
     quiet: bool
+    pages: Pages | None
 
     def paths(self) -> tuple[Iterator[str], int | None]:
         """The files, and how many they are where that is known."""
@@ -117,6 +127,7 @@ def _detect_many(
     with ExitStack() as stack:
         report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None
         view = stack.enter_context(batch_view(batch.quiet, total))
-        found = detect_all(paths, options, how, report, view.progress)
-        answers = stack.enter_context(closing(found))
+        overview = stack.enter_context(reporting.with_overview(batch.pages, batch.resume))
+        found = detect_all(paths, options, how, report, view.progress, batch.pages)
+        answers = overview.watch(stack.enter_context(closing(found)))
         return write_reports(view.watch(answers), replace(output, into=report))

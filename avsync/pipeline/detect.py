@@ -19,6 +19,7 @@ from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
+    from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.tracks import EmbeddedClip
 
@@ -29,10 +30,12 @@ def detect(
     *,
     pipeline: Pipeline | None = None,
     progress: Progress = silent,
+    collector: "Collector | None" = None,
 ) -> SyncReport:
     """Find by how many milliseconds the sound of a talking-face video is out of step.
 
-    `pipeline`, opened with the same options, saves loading them again for every file. Returns a
+    `pipeline`, opened with the same options, saves loading them again for every file. `collector`
+    keeps what can be shown of the answer: see `avsync.pipeline.details`. Returns a
     report, `undetermined` where the file does not allow an answer. Raises an `AvsyncError` where
     it cannot be read at all.
     """
@@ -46,9 +49,12 @@ def detect(
         info.require_both()
         pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(info, pipeline, progress)
+        embedder.collector = collector
         report = _answer(os.fspath(path), embedder, options, pipeline)
         if report.status == "undetermined" and pipeline.detector:
             report = _turned_answer(report, embedder, options, pipeline)
+        if collector:
+            collector.finish(report)
     hints = other_tracks(info) if report.status == "undetermined" else ()
     return replace(
         report,
@@ -68,7 +74,7 @@ def _answer(
     info = embedder.info
     is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
     if is_whole or not sampling.is_long(info.duration_seconds):
-        return verdict(path, [embedder.look()], options, pipeline)
+        return verdict(path, [embedder.look()], options, pipeline, embedder.collector)
     return _sampled(path, embedder, options, pipeline)
 
 
@@ -92,7 +98,11 @@ def _turned_answer(
 
 
 def verdict(
-    path: str, looks: "Sequence[EmbeddedClip]", options: DetectOptions, pipeline: Pipeline
+    path: str,
+    looks: "Sequence[EmbeddedClip]",
+    options: DetectOptions,
+    pipeline: Pipeline,
+    collector: "Collector | None" = None,
 ) -> SyncReport:
     """What is told by one or more looks at a file, in time."""
     from avsync.sync.verdict import SearchOptions, judge
@@ -100,7 +110,10 @@ def verdict(
     question = SearchOptions(
         options.max_offset_seconds, options.upstream_scoring, options.detect_changes
     )
-    return judge(path, looks, pipeline.loaded.calibration, question)
+    report = judge(path, looks, pipeline.loaded.calibration, question)
+    if collector:
+        collector.compared(looks, report)
+    return report
 
 
 def _sampled(
@@ -119,9 +132,10 @@ def _sampled(
         seen.append(embedder.look(span, reach))
         looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, pipeline)))
         if len(looks) >= sampling.FEWEST_LOOKS:
-            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, pipeline)
+            in_time = sorted(seen, key=lambda one: one.first_frame)
+            report = verdict(path, in_time, options, pipeline, embedder.collector)
         if sampling.disagree(looks) or sampling.detect_changes(report):
-            return verdict(path, [embedder.look()], options, pipeline)
+            return verdict(path, [embedder.look()], options, pipeline, embedder.collector)
         if sampling.suffice(looks, report, seconds):
             break
     return sampling.spread_over(report, seconds)
