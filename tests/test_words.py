@@ -285,7 +285,7 @@ def test_the_same_seed_gives_the_same_file_also_after_a_kill(tmp_path: Path, fro
     with pytest.raises(_Killed):
         train(examples, parts, options, {}, 0.0, progress=kill)
     assert parts.with_suffix(".checkpoint").exists() and not parts.exists()
-    with pytest.raises(DataError, match="of another training"):
+    with pytest.raises(DataError, match="other options or data"):
         train(examples, parts, _options(front=front, features=options.features, seed=1), {})
     train(examples, parts, options, {})
     assert sha256_of(whole) == sha256_of(parts)
