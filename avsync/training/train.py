@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from avsync.errors import DataError, WeightsError
-from avsync.model import weights
+from avsync.model import weights, weights_file
 from avsync.model.networks import CONFIGS, AnyStreams, DefaultStreams, build
 from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
@@ -117,7 +117,7 @@ def train(
         measured = accuracy(streams, held_out) if held_out else None
         facts = _provenance(provenance, options, here) | {"accuracy": measured and asdict(measured)}
         calibration = calibrate(streams, held_out, tolerance_ms) if held_out else {}
-        weights.save(output, streams.config, streams.state_dict(), calibration, facts)
+        weights_file.save(output, streams.config, streams.state_dict(), calibration, facts)
         checkpoint.remove()
         return measured
 
