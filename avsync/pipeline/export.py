@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import OutputError, ToolMissingError, UsageError
+from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
 from avsync.pipeline.loading import Pipeline, embedder_of, open_recording
 from avsync.pipeline.options import DetectOptions
@@ -63,7 +63,7 @@ def write_features(
     video = local_file(path)
     check_output(video, output, force)
     table = embed_video(video, options, Pipeline(options, progress=progress), progress)
-    _write(output, _FORMATS[output.suffix.lower()](table))
+    write_whole(output, _FORMATS[output.suffix.lower()](table))
     return table
 
 
@@ -134,13 +134,6 @@ def _numbers(counts: list[int]) -> NDArray[np.int32]:
 
 def _joined(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:
     return np.concatenate([np.zeros(0, np.int32), *parts])
-
-
-def _write(output: Path, data: bytes) -> None:
-    try:
-        write_whole(output, data)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot write it: {error.strerror}") from error
 
 
 def _npz(table: EmbeddingTable) -> bytes:

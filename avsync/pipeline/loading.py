@@ -187,7 +187,7 @@ def take_over(threads: int | None = None) -> None:
 
 
 def _load(options: DetectOptions, threads: int) -> LoadedModel:
-    from avsync.model import weights
+    from avsync.model import weights, weights_file
     from avsync.model.embed import EmbeddingModel
     from avsync.model.optimize import for_inference
     from avsync.sync.confidence import Calibration
@@ -197,7 +197,7 @@ def _load(options: DetectOptions, threads: int) -> LoadedModel:
     calibration, notes = loaded.calibration, []
     borrowed = not calibration
     if borrowed:
-        calibration = weights.read_header(weights.find("default"))["calibration"]
+        calibration = weights_file.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
     if options.upstream_scoring and loaded.sha256 != weights.SYNCNET_V2.sha256:
         notes.append(

@@ -18,7 +18,7 @@ from pathlib import Path
 from avsync.errors import MediaError
 from avsync.media import ffmpeg
 from avsync.media.container import Inventory, Stream
-from avsync.media.stamps import BESIDE_SECONDS
+from avsync.media.listing import BESIDE_SECONDS
 from avsync.remux.containers import (
     EDIT_LISTS,
     MATROSKA,
