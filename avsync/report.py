@@ -115,11 +115,11 @@ class SyncReport:
         fields = {field.name: _plain(getattr(self, field.name)) for field in fields_of(self)}
         fields |= _renamed(fields.pop("upstream"), UPSTREAM_NAMES)
         fields |= fields.pop("source") or {}
-        curve_fields = {"curve": fields.pop("curve")} if curve else {}
+        held = {"curve": fields.pop("curve")}
         head = {name: fields.pop(name) for name in ("path", "status", "offset_ms")}
         frames = self.offset_frames
         head["offset_frames"] = frames if frames is None else round(frames, 2)
-        return {**head, **fields, **curve_fields, "schema_version": SCHEMA_VERSION}
+        return {**head, **fields, **(held if curve else {}), "schema_version": SCHEMA_VERSION}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "SyncReport":
