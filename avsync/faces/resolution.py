@@ -16,7 +16,7 @@ from avsync.media.probe import MediaInfo
 
 SECONDS_PER_STILL = 15
 FEWEST_STILLS, MOST_STILLS = 3, 9
-SIDE_STEP = 64  # pixels; sizes between make no difference
+SIDE_MULTIPLE = 64  # pixels; sizes between make no difference
 SMALLEST_SHARE = 0.5  # of the largest face; what is smaller is taken for background
 
 
@@ -30,7 +30,7 @@ def side_needed(info: MediaInfo, detector: FaceDetector, geometry: CropGeometry)
     if smallest is None:
         return MAX_SIDE
     needed = geometry.pixels / geometry.side / smallest  # larger sides of a picture's
-    return min(MAX_SIDE, max(SMALL_SIDE, SIDE_STEP * round(needed / SIDE_STEP + 0.5)))
+    return min(MAX_SIDE, max(SMALL_SIDE, SIDE_MULTIPLE * round(needed / SIDE_MULTIPLE + 0.5)))
 
 
 def _faces(info: MediaInfo, detector: FaceDetector, seconds: float) -> Iterator[float]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsync.sync.hypotheses import Hypothesis, SearchOptions
+from avsync.sync.jumps import find_parts
 from avsync.sync.offset import Offset
-from avsync.sync.steps import find_parts
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
 from avsync.tracks import EmbeddedClip, seen_at_once
 
