@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
-from avsync.sync.steps import MIN_STEP_MS
+from avsync.sync.jumps import MIN_JUMP_MS
 from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.timebase import drift_ms_per_minute
 from avsync.tracks import EmbeddedClip, FaceTrack, stretched
@@ -17,19 +17,19 @@ SURE_WHEN_STRETCHES_AGREE = Calibration((0.0, 0.0, 0.0, 1.0, 0.0, 6.0, *(9 * [0.
 Array = NDArray[np.float32]
 
 
-def _walk(steps: int, seed: int) -> Array:
+def _walk(hops: int, seed: int) -> Array:
     """Embeddings of a sound, one each 10 ms, that change smoothly like speech."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(steps + 30, SIZE))
+    noise = rng.normal(size=(hops + 30, SIZE))
     smooth = np.stack([np.convolve(column, np.hanning(20), "valid") for column in noise.T], 1)
     return (smooth / np.linalg.norm(smooth, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _lips(sound: Array, frames: int, shift_steps: int, seed: int, first_frame: int = 0) -> Array:
-    """Embeddings of a face whose window at frame i says what is heard `shift_steps` later."""
+def _lips(sound: Array, frames: int, shift_hops: int, seed: int, first_frame: int = 0) -> Array:
+    """Embeddings of a face whose window at frame i says what is heard `shift_hops` later."""
     rng = np.random.default_rng(seed)
-    steps = np.clip((first_frame + np.arange(frames - 4)) * 4 + shift_steps, 0, len(sound) - 1)
-    return (sound[steps] + 0.3 * rng.normal(size=(frames - 4, SIZE)) / np.sqrt(SIZE)).astype(
+    hops = np.clip((first_frame + np.arange(frames - 4)) * 4 + shift_hops, 0, len(sound) - 1)
+    return (sound[hops] + 0.3 * rng.normal(size=(frames - 4, SIZE)) / np.sqrt(SIZE)).astype(
         np.float32
     )
 
@@ -53,13 +53,13 @@ def _judge(seen: EmbeddedClip, seconds: float = 1.0) -> SyncReport:
     return reach_verdict("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(seconds))
 
 
-@pytest.mark.parametrize("shift_steps", [-63, -12, -1, 0, 3, 40, 77])
-def test_the_offset_comes_back_with_its_sign(shift_steps: int) -> None:
+@pytest.mark.parametrize("shift_hops", [-63, -12, -1, 0, 3, 40, 77])
+def test_the_offset_comes_back_with_its_sign(shift_hops: int) -> None:
     sound = _walk(820, 1)
-    report = _judge(_seen([_track(_lips(sound, 200, shift_steps, 2))], sound))
+    report = _judge(_seen([_track(_lips(sound, 200, shift_hops, 2))], sound))
     assert report.status == "ok"
     # Sound that is heard later than its picture is late, and late is negative.
-    assert report.offset_ms == pytest.approx(-10 * shift_steps, abs=6)
+    assert report.offset_ms == pytest.approx(-10 * shift_hops, abs=6)
     assert report.uncertainty_ms is not None and report.uncertainty_ms <= 15
 
 
@@ -136,7 +136,7 @@ def _two_offsets(first: int, second: int, frames: int = 1500, share: float = 0.5
     return _seen([_track(np.concatenate([here[:change], there[change:]]))], sound, frames)
 
 
-def test_steps_are_segments_with_offsets_of_their_own() -> None:
+def test_jumps_are_segments_with_offsets_of_their_own() -> None:
     report = _judge(_two_offsets(10, -20))
     assert report.status == "ok"
     first, second = report.segments
@@ -149,7 +149,7 @@ def test_steps_are_segments_with_offsets_of_their_own() -> None:
     assert "from 30." in report.to_text() or "from 29." in report.to_text()
 
 
-def test_steps_are_not_looked_for_where_that_is_not_asked() -> None:
+def test_jumps_are_not_looked_for_where_that_is_not_asked() -> None:
     """The offset of most of it is the answer then."""
     seen = _two_offsets(10, -20, share=0.7)
     for detect_changes, offsets in ((True, [-100, 200]), (False, [-100])):
@@ -162,7 +162,7 @@ def test_steps_are_not_looked_for_where_that_is_not_asked() -> None:
 
 
 def test_a_step_too_small_to_matter_is_a_constant_offset() -> None:
-    report = _judge(_two_offsets(0, round(MIN_STEP_MS / 10) - 3))
+    report = _judge(_two_offsets(0, round(MIN_JUMP_MS / 10) - 3))
     assert len(report.segments) == 1
 
 

@@ -16,7 +16,7 @@ from avsync.media.recording import Recording
 
 SECONDS_PER_STILL = 15
 FEWEST_STILLS, MOST_STILLS = 3, 9
-SIDE_STEP = 64  # pixels; sizes between make no difference
+SIDE_MULTIPLE = 64  # pixels; sizes between make no difference
 SMALLEST_SHARE = 0.5  # of the largest face; what is smaller is taken for background
 
 
@@ -29,7 +29,7 @@ def side_needed(recording: Recording, detector: FaceDetector, geometry: CropGeom
     if smallest is None:
         return MAX_SIDE
     needed = geometry.pixels / geometry.side / smallest  # larger sides of a picture's
-    return min(MAX_SIDE, max(SMALL_SIDE, SIDE_STEP * round(needed / SIDE_STEP + 0.5)))
+    return min(MAX_SIDE, max(SMALL_SIDE, SIDE_MULTIPLE * round(needed / SIDE_MULTIPLE + 0.5)))
 
 
 def _faces(recording: Recording, detector: FaceDetector, seconds: float) -> Iterator[float]:

@@ -9,8 +9,8 @@ from avsync.findings import Segment
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table, distance_table_of
 from avsync.sync.confidence import Calibration
 from avsync.sync.drift import film_speeds, find_stretch
+from avsync.sync.jumps import Part, find_parts, gain_of
 from avsync.sync.offset import Offset, find_offset
-from avsync.sync.steps import Part, find_parts, gain_of
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND, drift_ms_per_minute
 from avsync.tolerance import ACCEPT
 from avsync.tracks import EmbeddedClip, all_tracks, seen_at_once, stretched

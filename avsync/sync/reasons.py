@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from avsync.sync.hypotheses import Hypothesis, SearchOptions
+from avsync.sync.jumps import find_parts
 from avsync.sync.offset import Offset
-from avsync.sync.steps import find_parts
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
 from avsync.tolerance import ACCEPT
 from avsync.tracks import EmbeddedClip, all_tracks, seen_at_once

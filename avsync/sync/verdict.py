@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avsync.findings import Candidate, Curve, TrackSummary, UpstreamScores
 from avsync.report import SyncReport
-from avsync.sync.confidence import SIDE_STEPS, Calibration
+from avsync.sync.confidence import SIDE_HOPS, Calibration
 from avsync.sync.hypotheses import (
     Hypothesis,
     SearchOptions,
@@ -80,7 +80,7 @@ def candidates(found: Hypothesis, calibration: Calibration) -> tuple[Candidate, 
     others = [
         offset_at(blocks, place)
         for place in lowest_minima(blocks.curve, MOST_CANDIDATES)
-        if abs(place - part.offset.best) > SIDE_STEPS
+        if abs(place - part.offset.best) > SIDE_HOPS
     ]
     judged = [_candidate(other, calibration) for other in others if not other.at_edge]
     judged.sort(key=lambda one: -one.confidence)
