@@ -19,7 +19,7 @@ LOUDNESS_RANGE = 6.0  # natural log: 26 dB
 
 
 def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
-    """13 MFCC per 10 ms of 16 kHz sound, (steps, 13): the defaults of python_speech_features.
+    """13 MFCC per 10 ms of 16 kHz sound, (hops, 13): the defaults of python_speech_features.
 
     Works piece by piece, so that an hour of sound needs no gigabytes; equal to one call on the
     whole. Only vectors that lie wholly in the sound are given.

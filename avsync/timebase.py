@@ -26,13 +26,13 @@ WINDOW_FRAMES = 5  # what one video embedding sees: 0.2 s
 WINDOW_HOPS = WINDOW_FRAMES * HOPS_PER_FRAME  # 20 MFCC vectors: what one audio embedding hears
 
 
-def offset_ms_of_shift(shift_steps: float) -> float:
+def offset_ms_of_shift(shift_hops: float) -> float:
     """Offset that a shift of the best matching sound tells.
 
-    `shift_steps` is how many 10-ms steps after the picture its matching sound lies:
+    `shift_hops` is how many 10-ms hops after the picture its matching sound lies:
     sound that comes later than its picture is late, so its offset is negative.
     """
-    return -shift_steps * HOP_MS
+    return -shift_hops * HOP_MS
 
 
 def drift_ms_per_minute(stretch: float) -> float:

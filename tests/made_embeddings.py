@@ -21,10 +21,10 @@ def active(seconds: float, seed: int = 0) -> Embeddings:
 
 
 def lips(
-    sound: Embeddings, frames: int, shift_steps: int, match: float = 0.5, seed: int = 1
+    sound: Embeddings, frames: int, shift_hops: int, match: float = 0.5, seed: int = 1
 ) -> Embeddings:
-    """(frames - 4, D) pictures whose sound is heard `shift_steps` later, alike by `match`."""
-    said = np.arange(frames - WINDOW_FRAMES + 1) * HOPS_PER_FRAME + shift_steps
+    """(frames - 4, D) pictures whose sound is heard `shift_hops` later, alike by `match`."""
+    said = np.arange(frames - WINDOW_FRAMES + 1) * HOPS_PER_FRAME + shift_hops
     return alike(sound, said, match, seed)
 
 

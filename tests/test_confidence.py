@@ -25,7 +25,7 @@ EVIDENCE = Evidence(
     median_distance=1.3,
     prominence=4.0,
     margin=3.0,
-    width_steps=8,
+    width_hops=8,
     agreement=1.0,
     halves=1.0,
     t_statistic=9.0,
@@ -52,7 +52,7 @@ def test_evidence_is_what_the_curve_shows() -> None:
     assert evidence.median_distance == pytest.approx(1.3)
     assert evidence.prominence == pytest.approx(0.4 * 10, abs=1e-4)  # root of 100 windows
     assert evidence.margin == pytest.approx(0.3 * 10, abs=1e-4)
-    assert evidence.width_steps == 7  # points within half the depth
+    assert evidence.width_hops == 7  # points within half the depth
     assert (evidence.agreement, evidence.windows, evidence.shifts) == (0.8, 100, 201)
 
 

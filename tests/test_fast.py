@@ -11,7 +11,7 @@ from talking_face import write_talking_face
 
 import avsync
 from avsync.model import weights
-from avsync.model.embed import STEPS_PER_BATCH, EmbeddingModel, embed_crops, embed_sound
+from avsync.model.embed import HOPS_PER_BATCH, EmbeddingModel, embed_crops, embed_sound
 from avsync.model.networks import DefaultStreams, PerfectMatchStreams
 from avsync.model.optimize import FlatPerfectMatch, for_inference, half_precision
 from avsync.timebase import WINDOW_HOPS
@@ -96,7 +96,7 @@ def test_half_precision_is_near_enough(default: DefaultStreams) -> None:
 
 
 def test_embeddings_are_the_same_for_any_number_of_threads(default: DefaultStreams) -> None:
-    crops, mfcc = list(pictures(300, 88, 88)), sound(2 * STEPS_PER_BATCH + 100)
+    crops, mfcc = list(pictures(300, 88, 88)), sound(2 * HOPS_PER_BATCH + 100)
     answers = []
     for count in (1, 2, 3):
         network = EmbeddingModel(default, threads=count)

@@ -1,4 +1,4 @@
-"""How an offset runs through a file: lines and steps are found where there are any, only there."""
+"""How an offset runs through a file: lines and jumps are found where there are any, only there."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table
 from avsync.sync.drift import film_speeds, find_stretch
+from avsync.sync.jumps import Part, find_parts, gain_of
 from avsync.sync.offset import Offset, find_offset
-from avsync.sync.steps import Part, find_parts, gain_of
 from avsync.timebase import HOPS_PER_FRAME, drift_ms_per_minute, stretch_of_drift
 from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
@@ -28,19 +28,19 @@ def seen(pictures: np.ndarray, sounds: np.ndarray) -> EmbeddedClip:
 
 
 def made(
-    seconds: float, *, match: float = 0.5, offset_steps: int = 0, seed: int = 0
+    seconds: float, *, match: float = 0.5, offset_hops: int = 0, seed: int = 0
 ) -> EmbeddedClip:
-    """Pictures that resemble their sounds by `match`, with the sound late by `offset_steps`."""
+    """Pictures that resemble their sounds by `match`, with the sound late by `offset_hops`."""
     sounds = active(seconds, seed)
-    return seen(lips(sounds, round(25 * seconds), offset_steps, match, seed + 1), sounds)
+    return seen(lips(sounds, round(25 * seconds), offset_hops, match, seed + 1), sounds)
 
 
 def stepping(*parts: tuple[float, int], match: float = 0.4, seed: int = 0) -> ActiveSpeaker:
-    """Parts of so many seconds, each with its sound late by so many steps."""
+    """Parts of so many seconds, each with its sound late by so many hops."""
     sounds = active(sum(seconds for seconds, _ in parts) + 0.2, seed)
     shifts = np.repeat([shift for _, shift in parts], [round(25 * s) for s, _ in parts])
-    steps = np.arange(len(shifts)) * HOPS_PER_FRAME + shifts
-    heard = distance_table([seen(alike(sounds, steps, match, seed + 1), sounds)], MAX_SHIFT)
+    hops = np.arange(len(shifts)) * HOPS_PER_FRAME + shifts
+    heard = distance_table([seen(alike(sounds, hops, match, seed + 1), sounds)], MAX_SHIFT)
     assert heard
     return heard
 
@@ -55,7 +55,7 @@ def places(found: ActiveSpeaker, parts: list[Part]) -> list[tuple[float, float]]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_steps_are_found_where_they_are(seed: int) -> None:
+def test_jumps_are_found_where_they_are(seed: int) -> None:
     """Within a second and 10 ms."""
     heard = stepping((20, 0), (30, -20), (25, 12), seed=seed)
     parts = find_parts(heard, is_sure)
@@ -72,7 +72,7 @@ def test_steps_are_found_where_they_are(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("seconds", [15, 120])
-def test_a_constant_offset_has_no_steps(seconds: float, seed: int) -> None:
+def test_a_constant_offset_has_no_jumps(seconds: float, seed: int) -> None:
     assert len(find_parts(stepping((seconds, 7), match=0.3, seed=seed), is_sure)) == 0
 
 
@@ -94,9 +94,9 @@ def test_parts_that_are_not_sure_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize(("seconds", "offset_steps"), [(12, 0), (40, 30), (90, -55)])
-def test_a_constant_offset_is_no_drift(seconds: float, offset_steps: int, seed: int) -> None:
-    film = made(seconds, match=0.35, offset_steps=offset_steps, seed=seed)
+@pytest.mark.parametrize(("seconds", "offset_hops"), [(12, 0), (40, 30), (90, -55)])
+def test_a_constant_offset_is_no_drift(seconds: float, offset_hops: int, seed: int) -> None:
+    film = made(seconds, match=0.35, offset_hops=offset_hops, seed=seed)
     assert find_stretch([film], 1.0) == 1.0
 
 
@@ -110,7 +110,7 @@ def test_a_strangers_sound_has_no_line(seed: int) -> None:
 )
 def test_a_line_is_found(stretch: float) -> None:
     """To within 10 ms at the ends."""
-    film = stretched(made(90, offset_steps=20), 1 / stretch)
+    film = stretched(made(90, offset_hops=20), 1 / stretch)
     assert find_stretch([film], 1.0) == pytest.approx(stretch, abs=0.02 / 90)
 
 

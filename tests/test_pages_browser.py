@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from talking_face import AAC, write_media
 
 import avsync
+from avsync.findings import Segment
 from avsync.pages.answer import Allowed
 from avsync.pages.file import file_page
 from avsync.pages.overview import Row, overview_pages
 from avsync.pipeline.details import Collector
-from avsync.report import Segment, SyncReport
+from avsync.report import SyncReport
 from avsync.timebase import SAMPLE_RATE
 
 SECONDS = 14.0

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.media.placement import Stamps, placed_samples
+from avsync.media.decoder_stamps import DecoderStamps
+from avsync.media.placement import placed_samples
 from avsync.media.timeline import Epoch, Placer, Timeline
 from avsync.timebase import SAMPLE_RATE
 
@@ -18,7 +19,7 @@ def placed(
     stamps_ms: Sequence[float | None], warnings: list[str] | None = None
 ) -> NDArray[np.int16]:
     """A sample for each moment of film; 0 where there is silence."""
-    told = Stamps()
+    told = DecoderStamps()
     for number, stamp in enumerate(stamps_ms):
         pts = "NOPTS" if stamp is None else str(round(1000 * stamp))
         told.hear(f"[Parsed_ashowinfo_1 @ 0x1] n:{number} pts:{pts} rate:16000 nb_samples:{BLOCK}")
@@ -88,7 +89,7 @@ def test_a_clock_that_runs_away_is_followed() -> None:
 
 
 def test_another_ffmpeg_that_takes_over_tells_the_same_again() -> None:
-    told = Stamps()
+    told = DecoderStamps()
     line = "[Parsed_ashowinfo_1 @ 0x1] n:{} pts:{} rate:16000 nb_samples:320"
     told.begin()
     for number in range(3):

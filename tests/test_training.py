@@ -165,11 +165,11 @@ def test_batches_depend_on_seed_and_step_only(tmp_path: Path) -> None:
 def test_a_known_offset_is_removed(tmp_path: Path) -> None:
     """The sound of an early clip lies before its picture; training takes it from there."""
     early, late = (made_clip(tmp_path, 1, offset_ms=ms) for ms in (80.0, -80.0))
-    assert early.sound_step(50) == 50 * 4 - 8
-    assert late.sound_step(50) == 50 * 4 + 8
+    assert early.sound_hop(50) == 50 * 4 - 8
+    assert late.sound_hop(50) == 50 * 4 + 8
     assert early.valid_windows.start == 2
     last = late.valid_windows.stop - 1
-    assert (late.sound_step(last) + 19) * 160 + WINDOW_SAMPLES <= late.sample_count
+    assert (late.sound_hop(last) + 19) * 160 + WINDOW_SAMPLES <= late.sample_count
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from avsync.errors import WeightsError
-from avsync.model import weights
+from avsync.model import weights, weights_file
 from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, DefaultStreams
-from avsync.model.weights import read_header
+from avsync.model.weights_file import read_header
 from avsync.system.downloads import sha256_of
 
 CALIBRATION = {"coefficients": [1.0, -0.5], "intercept": 0.25}
@@ -40,7 +40,7 @@ def tensors() -> Tensors:
 def saved(tensors: Tensors, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file; not to be changed."""
     path = tmp_path_factory.mktemp("weights") / "some.safetensors"
-    weights.save(path, DEFAULT_CONFIG, tensors, CALIBRATION, PROVENANCE)
+    weights_file.save(path, DEFAULT_CONFIG, tensors, CALIBRATION, PROVENANCE)
     return path
 
 
@@ -85,14 +85,14 @@ def test_what_is_saved_is_loaded(saved: Path, tensors: Tensors) -> None:
 
 def test_the_same_weights_make_the_same_file(saved: Path, tensors: Tensors, tmp_path: Path) -> None:
     backwards = dict(reversed(tensors.items()))
-    weights.save(tmp_path / "x", DEFAULT_CONFIG, backwards, CALIBRATION, PROVENANCE)
+    weights_file.save(tmp_path / "x", DEFAULT_CONFIG, backwards, CALIBRATION, PROVENANCE)
     assert sha256_of(tmp_path / "x") == sha256_of(saved)
 
 
 def test_the_header_is_readable_without_the_tensors(saved: Path, tmp_path: Path) -> None:
     only_header = tmp_path / "header"
     only_header.write_bytes(saved.read_bytes()[: header_bytes(saved)])
-    header = weights.read_header(only_header)
+    header = weights_file.read_header(only_header)
     assert header["provenance"] == PROVENANCE
     assert header["config"]["geometry"]["pixels"] == DEFAULT_CONFIG.geometry.pixels
 
@@ -145,7 +145,7 @@ def test_tensors_must_be_those_of_the_network(
 ) -> None:
     changed = dict(tensors)
     change(changed)
-    weights.save(tmp_path / "x", DEFAULT_CONFIG, changed, {}, {})
+    weights_file.save(tmp_path / "x", DEFAULT_CONFIG, changed, {}, {})
     assert "do not fit" in one_line_error(tmp_path / "x")
 
 
@@ -153,8 +153,8 @@ def test_a_later_format_is_refused(
     tensors: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
-        later.setattr(weights, "FORMAT", 2)
-        weights.save(tmp_path / "x", DEFAULT_CONFIG, tensors, {}, {})
+        later.setattr(weights_file, "FORMAT", 2)
+        weights_file.save(tmp_path / "x", DEFAULT_CONFIG, tensors, {}, {})
     message = one_line_error(tmp_path / "x")
     assert "format 2" in message
     assert "update avsync" in message
@@ -234,7 +234,7 @@ class _FutureConfig:
 
 def test_a_configuration_of_the_future_is_refused(tensors: Tensors, tmp_path: Path) -> None:
     config: Any = _FutureConfig()
-    weights.save(tmp_path / "x", config, tensors, {}, {})
+    weights_file.save(tmp_path / "x", config, tensors, {}, {})
     assert "configuration" in one_line_error(tmp_path / "x")
 
 
@@ -282,7 +282,7 @@ def test_an_interrupted_save_changes_nothing(
     target.write_bytes(b"older")
     monkeypatch.setattr(os, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        weights.save(target, DEFAULT_CONFIG, tensors, {}, {})
+        weights_file.save(target, DEFAULT_CONFIG, tensors, {}, {})
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
     assert target.read_bytes() == b"older"
 

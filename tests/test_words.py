@@ -16,7 +16,7 @@ from made_clips import GEOMETRY
 from talking_face import AAC, frames, speech, write_media
 
 from avsync.errors import DataError, UsageError, WeightsError
-from avsync.model import weights
+from avsync.model import weights, weights_file
 from avsync.model.networks import DEFAULT_CONFIG, SMALL_CONFIG, DefaultStreams, build
 from avsync.system.downloads import sha256_of
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
@@ -220,7 +220,9 @@ def _options(**changes: object) -> WordsOptions:
 def _front(path: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     streams = build(SMALL_CONFIG)
-    weights.save(path, SMALL_CONFIG, streams.state_dict(), {}, {"options": {"objective": "avenet"}})
+    weights_file.save(
+        path, SMALL_CONFIG, streams.state_dict(), {}, {"options": {"objective": "avenet"}}
+    )
     return path
 
 
@@ -285,7 +287,7 @@ def test_the_same_seed_gives_the_same_file_also_after_a_kill(tmp_path: Path, fro
     with pytest.raises(_Killed):
         train(examples, parts, options, {}, 0.0, progress=kill)
     assert parts.with_suffix(".checkpoint").exists() and not parts.exists()
-    with pytest.raises(DataError, match="of another training"):
+    with pytest.raises(DataError, match="other options or data"):
         train(examples, parts, _options(front=front, features=options.features, seed=1), {})
     train(examples, parts, options, {})
     assert sha256_of(whole) == sha256_of(parts)

@@ -9,14 +9,15 @@ is appended, and the line that it replaces taken out when the run ends.
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import OutputError
-from avsync.report import Segment, Source, SyncReport
+from avsync.findings import Segment, Source
+from avsync.report import SyncReport
+from avsync.system.atomic import drafted
 
 _Held = tuple[bytes, str, float | None, tuple[Segment, ...]]  # key, status, offset, segments
 
@@ -52,6 +53,8 @@ class ReportFile:
         try:
             if self._is_stale:
                 self._drop_stale()
+        except OSError as error:
+            raise OutputError(f"--resume {self._path}: {error.strerror}") from error
         finally:
             os.close(self._descriptor)
 
@@ -64,9 +67,9 @@ class ReportFile:
         known = SyncReport(path, "ok" if status == "ok" else "undetermined", offset_ms)
         return replace(known, segments=segments)
 
-    def append(self, report: SyncReport) -> None:
+    def append(self, report: SyncReport, curve: bool = True) -> None:
         """Add a line, in one write. Raises OutputError where the disk does not take it."""
-        line = f"{report.to_json()}\n".encode()
+        line = f"{report.to_json(curve=curve)}\n".encode()
         try:
             while line:
                 line = line[os.write(self._descriptor, line) :]
@@ -118,14 +121,10 @@ class ReportFile:
                     last[fields["path"]] = number
             kept = set(last.values())
             file.seek(0)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".avsync.")
-            try:
-                with os.fdopen(handle, "wb") as new:
+            with drafted(self._path) as draft:
+                with draft.path.open("wb") as new:
                     new.writelines(line for number, line in enumerate(file) if number in kept)
-                os.chmod(temporary, self._path.stat().st_mode & 0o777)
-                os.replace(temporary, self._path)
-            finally:
-                Path(temporary).unlink(missing_ok=True)
+                draft.commit()
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.batch.detect import BatchOptions
+from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Result
 from avsync.cli import options as opt
 from avsync.errors import DataError, OutputError, UsageError

@@ -18,9 +18,10 @@ from avsync.errors import MediaError
 from avsync.media import ffmpeg, packets
 from avsync.media.channels import to_mono
 from avsync.media.container import VideoStream
-from avsync.media.placement import MICROSECONDS, Stamps, cut, nearest_frames, placed_samples
+from avsync.media.decoder_stamps import MICROSECONDS, DecoderStamps
+from avsync.media.listing import BESIDE_SECONDS
+from avsync.media.placement import cut, nearest_frames, placed_samples
 from avsync.media.probe import MediaInfo
-from avsync.media.stamps import BESIDE_SECONDS
 from avsync.media.timeline import Placer
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
 
@@ -114,7 +115,7 @@ def _placed_frames(
 ) -> Iterator[bytes]:  # fmt: skip
     """Frames that are chosen here, as all of them come, where stamps do not run on evenly."""
     size, flags = scaling
-    stamps = Stamps()
+    stamps = DecoderStamps()
     stream = (
         _opened(info, video.index, WHOLE, **UNBROKEN)
         .filter("scale", *size, **flags)
@@ -141,7 +142,7 @@ def read_samples(
     Raises MediaError where nothing can be decoded.
     """
     _, audio = info.require_both()
-    stamps = Stamps()
+    stamps = DecoderStamps()
     place = span if info.timeline.is_regular else WHOLE
     stream = (
         _opened(info, audio.index, place)
@@ -219,5 +220,10 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
 
 def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:
     """Width and height of the frames that `read_frames` gives."""
-    scale = min(1.0, max_side / max(video.width, video.height))
-    return max(2, round(video.width * scale)), max(2, round(video.height * scale))
+    return fitted(video.width, video.height, max_side)
+
+
+def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Width and height of a picture that is made smaller, where it has to be."""
+    scale = min(1.0, max_side / max(width, height))
+    return max(2, round(width * scale)), max(2, round(height * scale))

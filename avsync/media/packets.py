@@ -9,19 +9,14 @@ from fractions import Fraction
 import numpy as np
 
 from avsync.media import ffmpeg
-from avsync.media.stamps import BESIDE_SECONDS
+from avsync.media.listing import AS_LIST, KEEP_STAMPS, NO_STAMP, bases_in, packets_in
 from avsync.media.timeline import PacketTimes
 
-FRAMECRC = ("-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:")  # a line for each packet
-TIME_BASE = re.compile(rb"^#tb (\d+): (\d+)/(\d+)", re.MULTILINE)
-LINE = re.compile(rb"^(\d+), *(-?\d+), *(-?\d+), *(-?\d+), *(\d+),", re.MULTILINE)
-NO_STAMP = -(1 << 63)
 LEAST_STAMP = -(1 << 62)  # what is less is none, or counted on from none
 RAW = re.compile(
     r"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
 )
 MAPPED = re.compile(r"^ *Stream #0:(\d+) -> #0:(\d+) \(copy\)", re.MULTILINE)
-KEEP_STAMPS = ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")
 ALL_STREAMS = ("-map", "0:V?", "-map", "0:a?")  # V: without covers
 LARGE_BYTES = 64 << 20  # of larger files, key frames of the picture are looked at first
 
@@ -44,19 +39,17 @@ def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
     url = ffmpeg.input_url(path)
     reading = ("-discard:v", "nokey", "-discard:a", "all") if only_keys else ()
     source = (*KEEP_STAMPS, *reading, "-i", url, *ALL_STREAMS, "-c", "copy")
-    done = ffmpeg.run(*source, *FRAMECRC)
+    done = ffmpeg.run(*source, *AS_LIST)
     said = done.stderr.decode(errors="replace")
     banner = re.split(r"^(?:Stream mapping:|Output #0)", said, maxsplit=1, flags=re.MULTILINE)[0]
     indices = {int(out): int(index) for index, out in MAPPED.findall(said)}
     bases = {
-        indices[int(out)]: Fraction(int(above), int(below))
-        for out, above, below in TIME_BASE.findall(done.stdout)
-        if int(out) in indices
+        indices[place]: base for place, base in bases_in(done.stdout).items() if place in indices
     }
     packets = (
-        (indices[int(out)], int(pts), int(dts), int(lasting))
-        for out, dts, pts, lasting, _ in LINE.findall(done.stdout)
-        if int(out) in indices
+        (indices[packet.place], packet.shown, packet.decoded, packet.lasting)
+        for packet in packets_in(done.stdout)
+        if packet.place in indices
     )
     return Opening(banner, _streams(packets, bases), bases, only_keys)
 
@@ -95,15 +88,14 @@ def first_stamp_seconds(
     """
     seek = ("-ss", f"{after_seconds:.3f}", "-noaccurate_seek") if after_seconds else ()
     source = ("-loglevel", "error", *KEEP_STAMPS, *seek, "-i", ffmpeg.input_url(path))
-    done = ffmpeg.run(*source, "-map", f"0:{index}", "-c", "copy", "-frames", "1", *FRAMECRC)
-    base, packet = TIME_BASE.search(done.stdout), LINE.search(done.stdout)
-    if not base or not packet:
+    done = ffmpeg.run(*source, "-map", f"0:{index}", "-c", "copy", "-frames", "1", *AS_LIST)
+    packet = next(packets_in(done.stdout), None)
+    if packet is None:
         return None
-    dts, pts = int(packet[2]), int(packet[3])
-    stamp = dts if pts < LEAST_STAMP else pts
+    stamp = packet.decoded if packet.shown < LEAST_STAMP else packet.shown
     if stamp < LEAST_STAMP:
         return None
-    return stamp * int(base[2]) / int(base[3])
+    return float(stamp * bases_in(done.stdout)[packet.place])
 
 
 def ends_and_sizes(
@@ -111,11 +103,10 @@ def ends_and_sizes(
 ) -> Iterator[tuple[float, int]]:
     """(end in seconds, bytes) of the packets in the first seconds of a stream."""
     source = ("-loglevel", "error", "-i", ffmpeg.input_url(path), "-map", f"0:{index}")
-    listed = ffmpeg.run(*source, "-c", "copy", "-t", str(seconds), *FRAMECRC).stdout
-    base = TIME_BASE.search(listed)
-    for _, _, pts, lasting, size in LINE.findall(listed):
-        assert base
-        yield (int(pts) + int(lasting)) * int(base[2]) / int(base[3]), int(size)
+    listed = ffmpeg.run(*source, "-c", "copy", "-t", str(seconds), *AS_LIST).stdout
+    bases = bases_in(listed)
+    for packet in packets_in(listed):
+        yield float((packet.shown + packet.lasting) * bases[packet.place]), packet.size
 
 
 def _streams(

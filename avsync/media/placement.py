@@ -1,85 +1,33 @@
 """What a decoder gives, put where its own time stamps say: frames and samples on one timeline."""
 
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from threading import Condition
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.media.decoder_stamps import WAIT_SECONDS, DecoderStamps
 from avsync.media.timeline import Placer
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
-MICROSECONDS = "1/1000000"  # time base of the stamps that are listened to
 GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there at once,
 SLIGHT_SAMPLES = SAMPLE_RATE // 250  # what is 4 ms off for long, too; less is rounding
 ROUNDING_SAMPLES = SAMPLE_RATE // 1000
 MOST_ALIKE = 0.75  # of the blocks after an odd one agree on where they lie
 LONG_BLOCKS = 20  # half a second
 STILL_SECONDS = 0.12  # a frame that stands longer is a still, to be held to its end
-WAIT_SECONDS = 60.0  # for the stamp of what has come already
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
 RESAMPLER_SAMPLES = 32  # that a resampler may give more than its share
 NOTED_SAMPLES = SAMPLE_RATE // 2  # of gaps and overlaps that are worth a word
-
-_FRAME = re.compile(r"showinfo.* n: *\d+ pts: *(-?\d+|NOPTS)")
-_BLOCK = re.compile(r"ashowinfo.* n:\d+ pts:(-?\d+|NOPTS) .*rate:(\d+) nb_samples:(\d+)")
 
 Samples = NDArray[np.int16]  # (N, C)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Sound that was decoded at once."""
-
-    stamp_seconds: float | None
-    seconds: float  # how long it is
-
-
-class Stamps:
-    """The stamps that ffmpeg tells on its stderr, for whoever reads its stdout.
-
-    ffmpeg tells them before what they belong to, but in another pipe, which may be read later.
-    """
-
-    def __init__(self) -> None:
-        self._stamps: deque[Block] = deque()
-        self._told = self._again = 0  # stamps that were told; that are still to be told again
-        self._more = Condition()
-
-    def begin(self) -> None:
-        """ffmpeg begins, or another one in its place, which will tell the same stamps."""
-        self._again = self._told
-
-    def hear(self, line: str) -> None:
-        """Take a line of ffmpeg's; called in the thread that reads them."""
-        if found := _BLOCK.search(line):
-            self._add(Block(_seconds(found[1]), int(found[3]) / int(found[2])))
-        elif found := _FRAME.search(line):
-            self._add(Block(_seconds(found[1]), 0.0))
-
-    def next(self, wait_seconds: float = WAIT_SECONDS) -> Block | None:
-        """The next stamp; None where none comes."""
-        with self._more:
-            self._more.wait_for(lambda: bool(self._stamps), wait_seconds)
-            return self._stamps.popleft() if self._stamps else None
-
-    def _add(self, block: Block) -> None:
-        if self._again:
-            self._again -= 1
-            return
-        self._told += 1
-        with self._more:
-            self._stamps.append(block)
-            self._more.notify()
-
-
-def nearest_frames(frames: Iterable[T], stamps: Stamps, placer: Placer) -> Iterator[T]:
+def nearest_frames(frames: Iterable[T], stamps: DecoderStamps, placer: Placer) -> Iterator[T]:
     """Frame n is the one nearest to n * 40 ms of film time.
 
     A frame that stands for long is a still, to be held to its end. Frames whose film time goes back
@@ -105,7 +53,7 @@ def nearest_frames(frames: Iterable[T], stamps: Stamps, placer: Placer) -> Itera
 
 
 def placed_samples(
-    chunks: Iterable[Samples], stamps: Stamps, placer: Placer, warnings: list[str]
+    chunks: Iterable[Samples], stamps: DecoderStamps, placer: Placer, warnings: list[str]
 ) -> Iterator[Samples]:
     """(N, C) samples as they were decoded -> (N, C) samples from film time 0 on.
 
@@ -153,7 +101,7 @@ class _Place:
 class _Places:
     """The blocks of a track one after the other, with a look at those that follow."""
 
-    def __init__(self, source: "_Source", stamps: Stamps, placer: Placer) -> None:
+    def __init__(self, source: "_Source", stamps: DecoderStamps, placer: Placer) -> None:
         self._source, self._stamps, self._placer = source, stamps, placer
         self._decoded = 0.0  # seconds, of all blocks so far
         self._ahead: deque[_Place] = deque()
@@ -277,7 +225,3 @@ def _note(written: int, late: int) -> str:
     if late > 0:
         return f"no sound from {at:.1f} s on, for {seconds:.1f} s"
     return f"sound comes twice from {at - seconds:.1f} s on: {seconds:.1f} s of it were left out"
-
-
-def _seconds(told: str) -> float | None:
-    return None if told == "NOPTS" else int(told) / 1e6

@@ -1,7 +1,6 @@
 """All time stamps of a file, stream by stream, as its packets have them: nothing is decoded."""
 
 import os
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media import ffmpeg
+from avsync.media.listing import AS_LIST, KEEP_STAMPS, NO_STAMP, bases_in, packets_in
 
-# ffmpeg takes an input whose shift is exactly its start for one to be counted from the first of the
-# streams in use (MPEG). A microsecond beside that, less than any tick there, it does not.
-BESIDE_SECONDS = 1e-6
 BACK_SECONDS = 0.2  # that stamps go back by, in a file that was joined from others
 AHEAD_SECONDS = 10.0  # from which on ffmpeg closes a gap where it copies MPEG
-NO_STAMP = -(1 << 63)
-TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +58,18 @@ def list_stamps(
     """
     if not indices:  # ffmpeg would choose some
         return {}
-    kept = () if mended else ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")
+    kept = () if mended else KEEP_STAMPS
     source = ("-loglevel", "error", *kept, "-i", ffmpeg.input_url(path))
     maps = [part for index in indices for part in ("-map", f"0:{index}")]
-    form = ("-c", "copy", "-copy_unknown", "-avoid_negative_ts", "disabled", "-f", "framecrc")
     ticks: dict[int, float] = {}
     packets: dict[int, array[int]] = {}
-    for line in ffmpeg.read_lines("-nostdin", *source, *maps, *form, "pipe:"):
-        if base := TIME_BASE.match(line):
-            ticks[int(base[1])] = int(base[2]) / int(base[3])
-        elif line[:1] != b"#":
-            place, decoded, shown, _, size, _ = line.split(b",", 5)
-            if int(size):
-                known = packets.setdefault(int(place), array("q"))
-                known.extend((int(decoded), int(shown), int(size)))
+    copied = ("-c", "copy", "-copy_unknown", *AS_LIST)
+    for line in ffmpeg.read_lines("-nostdin", *source, *maps, *copied):
+        ticks |= {place: float(base) for place, base in bases_in(line).items()}
+        for packet in packets_in(line):
+            if packet.size:
+                known = packets.setdefault(packet.place, array("q"))
+                known.extend((packet.decoded, packet.shown, packet.size))
     return {
         indices[place]: _stamps(ticks[place], np.reshape(known, (-1, 3)))
         for place, known in packets.items()

@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile fa
     from avsync.model.networks import Streams
 
 FRAMES_PER_BATCH = 128
-STEPS_PER_BATCH = 512
-LONG_FRAMES, LONG_STEPS = 15_000, 60_000  # ten minutes
+HOPS_PER_BATCH = 512
+LONG_FRAMES, LONG_HOPS = 15_000, 60_000  # ten minutes
 
 _one_speaks = Lock()
 
@@ -99,7 +99,7 @@ class _Batches:
         return self._submit(self._embed_video, crops)
 
     def fill(self, done: NDArray[Any], mfcc: NDArray[np.float32]) -> "Future[None]":
-        """Write the embeddings of the sounds that start at the first steps; waits likewise."""
+        """Write the embeddings of the sounds that start at the first hops; waits likewise."""
         return self._submit(self._embed_audio, done, mfcc[: len(done) + WINDOW_HOPS - 1])
 
     def _submit(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> "Future[R]":
@@ -167,12 +167,12 @@ def embed_sound(mfcc: NDArray[np.float32], network: EmbeddingModel) -> NDArray[A
     there twice.
     """
     count = max(0, len(mfcc) - WINDOW_HOPS + 1)
-    kind = np.float16 if count > LONG_STEPS else np.float32
+    kind = np.float16 if count > LONG_HOPS else np.float32
     done = np.empty((count, network.streams.config.embedding_size), kind)
     with _Batches(lambda: network, network.threads) as batches:
         parts = [
-            batches.fill(done[first : first + STEPS_PER_BATCH], mfcc[first:])
-            for first in range(0, count, STEPS_PER_BATCH)
+            batches.fill(done[first : first + HOPS_PER_BATCH], mfcc[first:])
+            for first in range(0, count, HOPS_PER_BATCH)
         ]
         for part in parts:
             part.result()

@@ -92,7 +92,7 @@ class DefaultStreams(nn.Module):
             nn.Flatten(),
             nn.Linear(16 * width, size),
         )
-        # No padding in time: 20 steps give one embedding, and one dense pass one every 10 ms.
+        # No padding in time: 20 hops give one embedding, and one dense pass one every 10 ms.
         self.audio = nn.Sequential(
             *_conv1d(COEFFICIENTS, 256, 5),  # 20 -> 16
             *_conv1d(256, 256, 5),  # -> 12

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from avsync.pages.rendering import printable
-from avsync.report import SyncReport, confidence_in_words
+from avsync.prose import confidence_in_words, guess
+from avsync.report import SyncReport
 from avsync.timebase import offset_frames, offset_in_words
 from avsync.tolerance import STANDARDS, Tolerance
 
@@ -69,7 +70,7 @@ def headline(report: SyncReport) -> str:
 def facts(report: SyncReport, allowed: Allowed) -> list[str]:
     """What stands below the headline, a phrase each."""
     if report.offset_ms is None or report.confidence is None:
-        return [printable(reason) for reason in report.reasons]
+        return [printable(words) for words in (*report.reasons, guess(report)) if words]
     inside = "inside" if allowed.tolerance.allows(report) else "outside"
     said = [f"confidence {confidence_in_words(report.confidence)}"]
     if report.uncertainty_ms is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from avsync.media import ffmpeg
 from avsync.media.probe import probe
 from avsync.pipeline.options import DetectOptions
+from avsync.system.atomic import drafted
 from avsync.system.progress import Progress, silent
 
 SIDE = 640  # pixels, at most
@@ -17,21 +18,19 @@ def write_small_copy(
 ) -> None:
     """H.264 and AAC, sound and picture as far apart as they are.
 
-    Raises MediaError where ffmpeg cannot, OutputError where the target cannot be written.
+    Raises MediaError where ffmpeg cannot, OSError where the target cannot be written.
     """
     info = probe(path, options.audio_track, options.video_track)
     video, audio = info.require_both()
     smaller = f"scale=w='min({SIDE},iw)':h='min({SIDE},ih)':force_original_aspect_ratio=decrease"
     even = "scale=w='trunc(iw/2)*2':h='trunc(ih/2)*2',setsar=1"
-    draft = target.with_name(f".{target.name}")
-    argv = ["-y", "-i", ffmpeg.input_url(path), "-map", f"0:{video.index}",
-            "-map", f"0:{audio.index}", "-vf", f"{smaller},{even}", *PICTURE, *SOUND,
-            "-map_metadata", "-1", "-movflags", "+faststart", "-f", "mp4",
-            ffmpeg.input_url(draft)]  # fmt: skip
-    try:
-        ffmpeg.write_file(
-            argv, path, lambda seconds: progress("preview", seconds, info.duration_seconds)
-        )
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    argv = ["-i", ffmpeg.input_url(path), "-map", f"0:{video.index}", "-map", f"0:{audio.index}",
+            "-vf", f"{smaller},{even}", *PICTURE, *SOUND, "-map_metadata", "-1",
+            "-movflags", "+faststart"]  # fmt: skip
+
+    def tell(seconds: float) -> None:
+        progress("preview", seconds, info.duration_seconds)
+
+    with drafted(target) as draft:
+        ffmpeg.write_file([*argv, ffmpeg.input_url(draft.path)], path, tell)
+        draft.commit()

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from avsync.findings import Segment
 from avsync.media.files import is_url
 from avsync.pages import answer, charts
 from avsync.pages.answer import Allowed
@@ -17,7 +18,7 @@ from avsync.pages.rendering import printable, render
 from avsync.pages.sound import copy_of
 from avsync.pages.tools import TOOLS, Moved, line_for
 from avsync.pipeline.details import Details, offset_at
-from avsync.report import Segment, SyncReport
+from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 
 MOST_LANES = 8
@@ -78,7 +79,7 @@ def file_page(
         json=report.to_json(indent=2),
         index=index,
         timeline=_timeline(report, details, allowed) if details else None,
-        curve=_curve(details, report, allowed) if details else None,
+        curve=_curve(report, allowed),
         player=_player(report, details, target, preview),
     )
 
@@ -251,11 +252,14 @@ def _lane(report: SyncReport, details: Details, number: int, name: int, most: fl
 # ---- the distance curve
 
 
-def _curve(details: Details, report: SyncReport, allowed: Allowed) -> dict[str, Any] | None:
+def _curve(report: SyncReport, allowed: Allowed) -> dict[str, Any] | None:
     """Mean distance by offset, with its minimum, the runner-up and the range."""
-    if details.curve is None or not np.isfinite(details.curve.distances).any():
+    if report.curve is None:
         return None
-    offsets, distances = details.curve.offsets_ms, details.curve.distances
+    offsets = np.array(report.curve.offsets_ms)
+    distances = np.array(report.curve.distances, np.float64)  # None becomes NaN
+    if not np.isfinite(distances).any():
+        return None
     reach = float(np.abs(offsets).max())
     low, high = float(np.nanmin(distances)), float(np.nanmax(distances))
     margin = 0.08 * (high - low or 1.0)

@@ -16,7 +16,7 @@ from avsync.report import SyncReport
 from avsync.system.atomic import write_whole
 
 if TYPE_CHECKING:  # --help needs no OpenCV
-    from avsync.pipeline.details import Collector, Details
+    from avsync.pipeline.details import Details
 
 INDEX = "index.html"
 FILES = "files"  # folder of the pages of a batch
@@ -70,11 +70,11 @@ class Pages:
         render("empty.html", ())  # what pages need is here
 
     def write(
-        self, report: SyncReport, collector: "Collector", options: DetectOptions
+        self, report: SyncReport, details: "Details | None", options: DetectOptions
     ) -> SyncReport:
         """Write the page of a file; what goes wrong with that is a warning in its report."""
         try:
-            self.write_page(report, collector.details, options)
+            self.write_page(report, details, options)
         except OSError as error:
             why = error.strerror or str(error)
         except AvsyncError as error:

@@ -12,7 +12,8 @@ from avsync.pages import answer, charts
 from avsync.pages.answer import Allowed, Mood
 from avsync.pages.folder import FILES, INDEX, slug
 from avsync.pages.rendering import printable, render
-from avsync.report import SyncReport, confidence_in_words
+from avsync.prose import confidence_in_words
+from avsync.report import SyncReport
 from avsync.system.atomic import write_whole
 
 ROWS_PER_PAGE = 1000  # of the tables that need no script

@@ -82,7 +82,7 @@ TOOLS: dict[str, Callable[[Moved], str]] = {
 def check_tool(name: str) -> str:
     """Raises UsageError for a program that is not known."""
     if name not in TOOLS:
-        raise UsageError(f"--for {name}: choose {', '.join(TOOLS)}")
+        raise UsageError(f"choose {', '.join(TOOLS)}", "for", name)
     return name
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from avsync.faces.boxes import Box
 from avsync.faces.tracking import FacesInFrame
+from avsync.findings import Segment
 from avsync.media.frames import Frame, bgr_of, is_i420, luma
-from avsync.report import Segment, SyncReport
+from avsync.report import SyncReport
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table
-from avsync.sync.offset import mean_curve
 from avsync.timebase import (
     FRAMES_PER_SECOND,
     HOP_MS,
@@ -65,14 +65,6 @@ class OffsetMap:
 
 
 @dataclass(frozen=True, slots=True)
-class DistanceCurve:
-    """Mean distance by offset, along what was found."""
-
-    offsets_ms: NDArray[np.float64]  # (S,) rising, at the middle of the segment
-    distances: NDArray[np.float64]  # (S,) NaN: not judged
-
-
-@dataclass(frozen=True, slots=True)
 class FaceDetails:
     """A face, beyond what `TrackSummary` says of it; in the order of `SyncReport.tracks`."""
 
@@ -102,7 +94,6 @@ class Details:
     map: OffsetMap | None
     faces: tuple[FaceDetails, ...]
     sounds: tuple[HeardSound, ...]
-    curve: DistanceCurve | None
 
 
 @dataclass(slots=True)
@@ -207,7 +198,6 @@ class Collector:
             offset_map,
             tuple(_faces(looks, taps, speaking)),
             tuple(tap.sound(look) for look, tap in zip(looks, taps, strict=True)),
-            _curve(active, report) if active else None,
         )  # fmt: skip
         self._taps, self._compared = [], []
 
@@ -232,29 +222,6 @@ def _offset_map(active: ActiveSpeaker) -> OffsetMap:
     shown = np.where(judged, gains / (noise + 1e-9), np.nan)[:, ::-1]
     starts = np.asarray(blocks.numbers * seconds_each, np.float64)
     return OffsetMap(starts, seconds_each, offsets_ms, np.asarray(shown, np.float32))
-
-
-def _curve(active: ActiveSpeaker, report: SyncReport) -> DistanceCurve:
-    """The mean of the blocks of the main segment, each moved along its drift."""
-    blocks = active.blocks
-    middles = (blocks.numbers + 0.5) * blocks.frames_each / FRAMES_PER_SECOND
-    rows = np.ones(len(middles), bool)
-    moves = np.zeros(len(middles), int)
-    for one in report.segments:
-        if one.offset_ms == report.offset_ms:
-            rows = (middles >= one.start_seconds) & (middles < one.end_seconds)
-            away = one.drift_ms_per_minute * (middles - one.start_seconds) / 60
-            moves = -np.rint(away / HOP_MS).astype(int)
-            break
-    width = blocks.sums.shape[1]
-    columns = np.arange(width) + moves[rows, None]
-    inside = (columns >= 0) & (columns < width)
-    columns = columns.clip(0, width - 1)
-    sums = np.where(inside, np.take_along_axis(blocks.sums[rows], columns, 1), 0).sum(axis=0)
-    counts = np.where(inside, np.take_along_axis(blocks.counts[rows], columns, 1), 0).sum(axis=0)
-    offsets_ms = [offset_ms_of_shift(float(k - width // 2)) for k in range(width)]
-    means = mean_curve(sums.astype(np.float32), counts.astype(np.float32))
-    return DistanceCurve(np.array(offsets_ms[::-1]), np.asarray(means[::-1], np.float64))
 
 
 def _speaking(

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import OutputError, ToolMissingError, UsageError
+from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Pipeline, embedder_of
+from avsync.pipeline.loading import Pipeline, embedder_of, open_recording
 from avsync.pipeline.options import DetectOptions
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
@@ -63,7 +63,7 @@ def write_features(
     video = local_file(path)
     check_output(video, output, force)
     table = embed_video(video, options, Pipeline(options, progress=progress), progress)
-    _write(output, _FORMATS[output.suffix.lower()](table))
+    write_whole(output, _FORMATS[output.suffix.lower()](table))
     return table
 
 
@@ -71,7 +71,7 @@ def check_output(path: Path, output: Path, force: bool) -> None:
     """Raise where `output` cannot be written, before any work is done."""
     package = PACKAGES.get(output.suffix.lower())
     if package is None:
-        raise UsageError(f"{output}: name a file that ends in {', '.join(PACKAGES)}")
+        raise UsageError(f"name a file that ends in {', '.join(PACKAGES)}", "output", output)
     if find_spec(package) is None:
         raise ToolMissingError(
             f"{output}: {output.suffix} files need a package: pip install {package}; or write .npz"
@@ -83,11 +83,9 @@ def embed_video(
     path: Path, options: DetectOptions, pipeline: Pipeline, progress: Progress = silent
 ) -> EmbeddingTable:
     """All face tracks and the whole sound of a video, embedded."""
-    from avsync.media.probe import probe
-
-    info = probe(path, options.audio_track, options.video_track)
-    embedder = embedder_of(info, pipeline, progress)
-    seen = embedder.look()
+    with open_recording(path, options) as recording:
+        embedder = embedder_of(recording, pipeline, progress)
+        seen = embedder.look()
     facts = {
         "format": str(FORMAT),
         "source": os.fspath(path),
@@ -136,13 +134,6 @@ def _numbers(counts: list[int]) -> NDArray[np.int32]:
 
 def _joined(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:
     return np.concatenate([np.zeros(0, np.int32), *parts])
-
-
-def _write(output: Path, data: bytes) -> None:
-    try:
-        write_whole(output, data)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot write it: {error.strerror}") from error
 
 
 def _npz(table: EmbeddingTable) -> bytes:

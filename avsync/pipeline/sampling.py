@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from avsync.media.decode import Span
 from avsync.report import SyncReport
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND
+from avsync.tolerance import ACCEPT
 
 WHOLE_SECONDS = 180.0  # shorter files are looked at from end to end
 LOOK_FRAMES = 20 * FRAMES_PER_SECOND
 FEWEST_LOOKS, MOST_LOOKS = 5, 17  # 100 s and nearly 6 minutes
 THIRDS = 3  # of a file, in each of which the offset must be seen
-SURE = 0.9  # confidence of a look by itself
+SURE = ACCEPT  # confidence of a look by itself
 VERY_SURE = 0.99  # of all looks together
 FINE_SLOPE = 2e-3  # seconds a second: how fast sound may run away for looks to be compared at all
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media import ffmpeg
-from avsync.media.stamps import BESIDE_SECONDS
+from avsync.media.listing import BESIDE_SECONDS
 from avsync.timebase import SAMPLE_RATE
 
 LISTEN_SECONDS = 600  # to so much of a file

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avsync.errors import WeightsError
 
 FEATURE_COUNT = 15  # of `Evidence.features`
-SIDE_STEPS = 8  # points this near to a minimum belong to it
+SIDE_HOPS = 8  # points this near to a minimum belong to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Evidence:
     median_distance: float  # of the whole curve
     prominence: float  # depth below the median, times the root of the windows compared there
     margin: float  # prominence less that of the most prominent other minimum
-    width_steps: int  # of the dip at half its depth
+    width_hops: int  # of the dip at half its depth
     agreement: float  # share of resampled curves with a minimum within 40 ms
     halves: float  # share of the two halves of time with a minimum of their own within 40 ms
     t_statistic: float  # what a stretch gains over the median, in standard errors of the mean
@@ -46,7 +46,7 @@ class Evidence:
             depth,
             self.prominence,
             self.margin,
-            float(np.log(self.width_steps)),
+            float(np.log(self.width_hops)),
             self.agreement,
             size,
             float(np.log(self.shifts + 1)),
@@ -142,14 +142,14 @@ def measure_evidence(
     judged = np.isfinite(curve)
     median = float(np.median(curve[judged]))
     prominence = np.where(judged, (median - curve) * np.sqrt(np.maximum(counts, 0)), -np.inf)
-    elsewhere = prominence[np.abs(np.arange(len(curve)) - best) > SIDE_STEPS]
+    elsewhere = prominence[np.abs(np.arange(len(curve)) - best) > SIDE_HOPS]
     others = elsewhere[np.isfinite(elsewhere)]
     return Evidence(
         min_distance=float(curve[best]),
         median_distance=median,
         prominence=float(prominence[best]),
         margin=float(prominence[best] - others.max(initial=0.0)),
-        width_steps=_width(curve, best, (median + float(curve[best])) / 2),
+        width_hops=_width(curve, best, (median + float(curve[best])) / 2),
         agreement=agreement.agreement,
         halves=agreement.halves,
         t_statistic=agreement.t_statistic,

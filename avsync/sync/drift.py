@@ -107,15 +107,16 @@ def _middles(table: DistanceBlocks) -> NDArray[np.float64]:
 def _best_line(table: DistanceBlocks, width: int) -> _Line:
     """Try slopes on a grid, then between its points."""
     half_span = max(1.0, float(np.ptp(_middles(table))) / 2)
-    step = min(GRID_SECONDS / half_span, FINE_SLOPE / 2)
-    slopes = step * np.arange(-round(FINE_SLOPE / step), round(FINE_SLOPE / step) + 1)
+    apart = min(GRID_SECONDS / half_span, FINE_SLOPE / 2)
+    reach = round(FINE_SLOPE / apart)
+    slopes = apart * np.arange(-reach, reach + 1)
     minima = np.array([_minimum(_along(table, float(b), width).curve) for b in slopes])
     best = float(np.interp(vertex(minima), np.arange(len(slopes)), slopes))
     return _along(table, best, width)
 
 
 def _along(table: DistanceBlocks, slope: float, width: int) -> _Line:
-    """Sum stretches along a line; `width` steps to either side of its middle."""
+    """Sum stretches along a line; `width` hops to either side of its middle."""
     seconds = _middles(table)
     middle = (seconds.min() + seconds.max()) / 2
     # A sound that gets earlier lies at smaller shifts: see `timebase.offset_ms_of_shift`.

@@ -1,6 +1,6 @@
 """Stage 5a: embeddings become distances, and distances an offset with its evidence (numpy only).
 
-Each window of picture is compared with the sounds up to `max_shift` 10-ms steps before and after
+Each window of picture is compared with the sounds up to `max_shift` 10-ms hops before and after
 it. Distances are kept as sums over short stretches of time, so that memory does not depend on how
 wide the search is, and so that stretches can be resampled, told apart, and given to who speaks.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.confidence import Agreement, Evidence, measure_evidence
+from avsync.sync.confidence import SIDE_HOPS, Agreement, Evidence, measure_evidence
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
@@ -28,7 +28,7 @@ TOLERANCE_MS = FRAME_MS  # an answer is right within one frame
 BASIN_MS = 100  # minima of resampled curves that lie so near are the same minimum
 MIN_COVERAGE = 0.4  # of the best judged shift's windows; a shift with fewer is no candidate
 MOST_STEADY = 20.0  # standard errors; beyond, more is not surer
-EDGE_STEPS = 2  # a best point this near to the edge of the range is no answer
+EDGE_HOPS = 2  # a best point this near to the edge of the range is no answer
 
 
 Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first; NaN: not judged
@@ -85,9 +85,9 @@ def distance_blocks(
     max_shift: int,
     frames_each: int = BLOCK_FRAMES,
 ) -> DistanceBlocks:
-    """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` steps away.
+    """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` hops away.
 
-    Picture i starts at frame `first_frame + i`, sound j at step j. Pairs outside the sound are
+    Picture i starts at frame `first_frame + i`, sound j at hop j. Pairs outside the sound are
     masked, never padded: a padded zero is nearer than a wrong sound.
     """
     shifts = 2 * max_shift + 1
@@ -107,7 +107,7 @@ def distance_blocks(
 def _near(
     pictures: NDArray[np.float32], audio: Sounds, first: int, shifts: int
 ) -> NDArray[np.float32]:
-    """(R, shifts) distances of pictures to the sounds from step `first` on, 4 later for each."""
+    """(R, shifts) distances of pictures to the sounds from hop `first` on, 4 later for each."""
     span = HOPS_PER_FRAME * (len(pictures) - 1) + shifts
     inside = slice(max(0, first), max(0, min(len(audio), first + span)))
     table = np.full((len(pictures), span), np.nan, np.float32)
@@ -132,14 +132,18 @@ def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
 
 def find_offset(blocks: DistanceBlocks) -> Offset | None:
     """The offset that stretches tell; None where no shift can be judged."""
-    sums, counts = blocks.sums, blocks.counts
-    total_counts = counts.sum(axis=0)
-    curve = mean_curve(sums.sum(axis=0), total_counts)
+    curve = blocks.curve
     if np.isfinite(curve).sum() < 3:
         return None
-    best = int(np.nanargmin(curve))
+    return offset_at(blocks, int(np.nanargmin(curve)))
+
+
+def offset_at(blocks: DistanceBlocks, best: int) -> Offset:
+    """The offset at one minimum of the curve, the lowest or another, and what speaks for it."""
+    sums, counts, curve = blocks.sums, blocks.counts, blocks.curve
+    total_counts = counts.sum(axis=0)
     max_shift = len(curve) // 2
-    offset_ms = offset_ms_of_shift(vertex(curve) - max_shift)
+    offset_ms = offset_ms_of_shift(float(_refined(curve[None], np.array([best]))[0]) - max_shift)
     resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _bootstrap(sums, counts)])
     away = np.abs(resampled - offset_ms)
     agreement = _accord(blocks, curve, best, float(np.mean(away <= TOLERANCE_MS)))
@@ -149,8 +153,19 @@ def find_offset(blocks: DistanceBlocks) -> Offset | None:
         _half_width(away),
         best,
         measure_evidence(curve, total_counts, best, agreement, float(blocks.windows.sum())),
-        bool(min(best - judged[0], judged[-1] - best) < EDGE_STEPS),
+        bool(min(best - judged[0], judged[-1] - best) < EDGE_HOPS),
     )
+
+
+def lowest_minima(curve: Curve, count: int) -> list[int]:
+    """Indices of the lowest minima, each farther from the others than a dip is wide."""
+    filled = np.pad(np.nan_to_num(curve, nan=np.inf), 1, constant_values=np.inf)
+    is_minimum = (curve < filled[:-2]) & (curve <= filled[2:])
+    chosen: list[int] = []
+    for place in sorted(np.flatnonzero(is_minimum).tolist(), key=lambda place: float(curve[place])):
+        if len(chosen) < count and all(abs(place - other) > SIDE_HOPS for other in chosen):
+            chosen.append(place)
+    return chosen
 
 
 def _accord(blocks: DistanceBlocks, curve: Curve, best: int, agreement: float) -> Agreement:
@@ -189,7 +204,11 @@ def vertex(curve: Curve) -> float:
 
 def _vertices(curves: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N, shifts) -> (N,) `vertex` of each; none may be all NaN."""
-    best = np.nanargmin(curves, axis=1)
+    return _refined(curves, np.nanargmin(curves, axis=1))
+
+
+def _refined(curves: NDArray[np.float32], best: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, shifts), (N,) indices of minima -> (N,): refined by the parabola through three points."""
     middle = np.clip(best, 1, curves.shape[1] - 2)
     columns = middle[:, None] + np.arange(-1, 2)
     left, centre, right = np.take_along_axis(curves, columns, axis=1).astype(np.float64).T

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.errors import DownloadError, OutputError
+from avsync.system.atomic import drafted
 from avsync.system.progress import Progress, silent
 
 TIMEOUT_SECONDS = 10
@@ -76,28 +76,22 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path
     if is_intact(target, remote):
         return target
     by_hand = f"download {remote.url} elsewhere and place it at {target}"
-    temporary = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{remote.name}.")
-        with os.fdopen(handle, "wb") as file:
-            digest = _copy(remote, file.write, progress)
-        if remote.sha256 and digest != remote.sha256:
-            raise DownloadError(
-                f"{remote.url}: wrong checksum (expected {remote.sha256[:12]}..., "
-                f"got {digest[:12]}...); try again, or {by_hand}"
-            )
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, target)
+        with drafted(target) as draft:
+            with draft.path.open("wb") as file:
+                digest = _copy(remote, file.write, progress)
+            if remote.sha256 and digest != remote.sha256:
+                raise DownloadError(
+                    f"{remote.url}: wrong checksum (expected {remote.sha256[:12]}..., "
+                    f"got {digest[:12]}...); try again, or {by_hand}"
+                )
+            draft.commit()
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the connection
         cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         words = " ".join(str(cause).split())  # a server's own may have several lines
         raise DownloadError(f"{remote.name}: cannot fetch it: {words}; {by_hand}") from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
     return target
 
 

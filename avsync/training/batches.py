@@ -85,15 +85,15 @@ def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
 
 def sound_of(clip: Clip, first: int, count: int) -> NDArray[np.int16]:
     """Samples of `count` windows from frame `first` of the track on."""
-    start = clip.sound_step(first) * HOP_SAMPLES
-    steps = (count - 1) * HOPS_PER_FRAME + WINDOW_HOPS
-    return clip.samples[start : start + (steps - 1) * HOP_SAMPLES + WINDOW_SAMPLES]
+    start = clip.sound_hop(first) * HOP_SAMPLES
+    hops = (count - 1) * HOPS_PER_FRAME + WINDOW_HOPS
+    return clip.samples[start : start + (hops - 1) * HOP_SAMPLES + WINDOW_SAMPLES]
 
 
 def sounds_of(samples: NDArray[np.int16] | NDArray[np.float64]) -> Tensor:
     """Samples of N windows -> (N, 20, 13) MFCC."""
-    steps = torch.from_numpy(mfcc([samples]))
-    return steps.unfold(0, WINDOW_HOPS, HOPS_PER_FRAME).permute(0, 2, 1)
+    vectors = torch.from_numpy(mfcc([samples]))
+    return vectors.unfold(0, WINDOW_HOPS, HOPS_PER_FRAME).permute(0, 2, 1)
 
 
 def _stretch(clip: Clip, wanted: int, rng: Generator) -> tuple[int, int]:

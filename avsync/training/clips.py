@@ -57,17 +57,17 @@ class Clip:
         with np.load(self.prepared) as arrays:
             return np.asarray(arrays["samples"])
 
-    def sound_step(self, frame: int) -> int:
-        """MFCC step that belongs to a frame of the track, the clip's own offset removed."""
+    def sound_hop(self, frame: int) -> int:
+        """MFCC hop that belongs to a frame of the track, the clip's own offset removed."""
         shift = round(-self.source.offset_ms / FRAME_MS * HOPS_PER_FRAME)
         return (self.first_frame + frame) * HOPS_PER_FRAME + shift
 
     @cached_property
     def valid_windows(self) -> range:
         """Frames at which a window of picture and its sound both lie inside the clip."""
-        first = max(0, -(self.sound_step(0) // HOPS_PER_FRAME))
-        steps = (self.sample_count - WINDOW_SAMPLES) // HOP_SAMPLES + 1 - self.sound_step(0)
-        last = min(self.frame_count, steps // HOPS_PER_FRAME) - WINDOW_FRAMES + 1
+        first = max(0, -(self.sound_hop(0) // HOPS_PER_FRAME))
+        hops = (self.sample_count - WINDOW_SAMPLES) // HOP_SAMPLES + 1 - self.sound_hop(0)
+        last = min(self.frame_count, hops // HOPS_PER_FRAME) - WINDOW_FRAMES + 1
         return range(first, max(first, last))
 
 

@@ -23,16 +23,21 @@ class Place:
         return self.rank == 0
 
 
+def usual_device() -> torch.device:
+    """The GPU, or the processor where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @contextmanager
 def place() -> Iterator[Place]:
     """Join the processes that `torchrun` started, if it did.
 
     Each takes the GPU of its local rank, or the CPU where there is none.
     """
-    on_gpu = torch.cuda.is_available()
     if "RANK" not in os.environ:
-        yield Place(torch.device("cuda" if on_gpu else "cpu"))
+        yield Place(usual_device())
         return
+    on_gpu = torch.cuda.is_available()
     device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu")
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:

@@ -15,7 +15,7 @@ from avsync.model.networks import AnyStreams
 from avsync.model.weights import Weights
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
-from avsync.sync.verdict import SearchOptions, judge
+from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
@@ -174,7 +174,7 @@ def _judge_all(
     judged = []
     for trial in trials:
         name = str(trial.clip.source.path)
-        report = judge(name, [trial.seen], calibration, SearchOptions(trial.reach_seconds))
+        report = reach_verdict(name, [trial.seen], calibration, SearchOptions(trial.reach_seconds))
         offset = trial.offset()
         confidence = calibration.confidence(offset.evidence) if offset else None
         is_right = offset is not None and trial.is_right(offset.offset_ms)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,26 +17,18 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from avsync.errors import AvsyncError, DataError
-from avsync.faces.crops import CropGeometry, crop
-from avsync.faces.detectors import load_face_detector
-from avsync.faces.tracking import follow_faces
-from avsync.media.decode import decoded_size, read_frames, read_samples
-from avsync.media.probe import probe
+from avsync.errors import DataError
+from avsync.faces.crops import CropGeometry
 from avsync.system.atomic import write_whole
 from avsync.system.progress import Progress, silent
-from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.clean import Judge, Verdict, decide
 from avsync.training.clips import Clip, Source, read_table
+from avsync.training.extract import extract, open_prepared
 
 MARGIN = 1.3  # a prepared crop shows so many times the side of the network's, for augmentation
-MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
 INDEX = "index.tsv"
 COLUMNS = ("prepared", "file", "speaker", "group", "language", "offset_ms", "confidence", "verdict")
 
@@ -67,8 +59,8 @@ def prepare(
     wide = with_margin(geometry)
     targets = [folder / f"{_key(source, wide)}.npz" for source in sources]
     work = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.exists()]
-    _in_parallel(_prepare_one, work, repeat(wide), jobs, "preparing clips", progress)
-    clips = [_open(s, t) for s, t in zip(sources, targets, strict=True)]
+    _in_parallel(extract, work, repeat(wide), jobs, "preparing clips", progress)
+    clips = [open_prepared(s, t) for s, t in zip(sources, targets, strict=True)]
     verdicts = _judge(clips, judge, jobs, progress) if judge else _as_they_are(clips)
     _write_index(folder / INDEX, sources, targets, verdicts)
     kept = [
@@ -94,7 +86,7 @@ def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:
             Path(row["file"]), row["speaker"], row["group"], float(row["offset_ms"]),
             row["language"],
         )  # fmt: skip
-        clip = _open(source, folder / row["prepared"])
+        clip = open_prepared(source, folder / row["prepared"])
         if isinstance(clip, Clip):
             clips.append(clip)
     if clips and clips[0].frames.shape[1:] != with_margin(geometry).shape:
@@ -177,19 +169,6 @@ def _key(source: Source, geometry: CropGeometry) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
 
 
-def _open(source: Source, prepared: Path) -> Clip | str:
-    """A prepared clip, or why there is none."""
-    try:
-        with prepared.open("rb") as file, np.load(file) as facts:
-            if why := str(facts["why"]):
-                return why
-            names = ("first_frame", "frame_count", "sample_count", "picture_height")
-            numbers = {name: int(facts[name]) for name in names}
-            return Clip(source, prepared, face_height=float(facts["face_height"]), **numbers)
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise DataError(f"{prepared}: damaged ({error}); delete it, then prepare again") from error
-
-
 def _in_parallel(
     job: Any, work: Sequence[tuple[Any, Path]], common: Iterator[Any], jobs: int,
     what: str, progress: Progress,
@@ -215,47 +194,3 @@ def _one_thread() -> None:
 
 def _measure_one(clip: Clip, target: Path, judge: str) -> None:
     write_whole(target, json.dumps(Judge.load(judge).measure(clip)).encode())
-
-
-def _prepare_one(source: Source, target: Path, geometry: CropGeometry) -> None:
-    facts: dict[str, Any] = {"why": ""}
-    try:
-        facts |= _one_face(source.path, geometry)
-    except AvsyncError as error:
-        facts["why"] = f"cannot be read ({type(error).__name__})"
-    file = io.BytesIO()
-    np.savez(file, **facts)
-    write_whole(target, file.getvalue())
-
-
-def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
-    """The track that covers most picture over time, and the sound."""
-    info = probe(path)
-    video, _ = info.require_both()
-    crops: dict[int, list[NDArray[np.uint8]]] = defaultdict(list)
-    heights: dict[int, list[float]] = defaultdict(list)
-    first: dict[int, int] = {}
-    area: Counter[int] = Counter()
-    scale = video.height / decoded_size(video)[1]
-    frames = read_frames(info, colour=geometry.colour)
-    for seen in follow_faces(frames, load_face_detector()):
-        for number, box in seen.boxes.items():
-            first.setdefault(number, seen.index)
-            crops[number].append(crop(seen.frame, box, geometry))
-            heights[number].append(box.height * scale)
-            area[number] += round(box.width * box.height)
-    if not crops:
-        return {"why": "no face"}
-    best = area.most_common(1)[0][0]
-    if len(crops[best]) < MIN_FRAMES:
-        return {"why": "no face long enough"}
-    samples = np.concatenate([*read_samples(info)])
-    return {
-        "frames": np.stack(crops[best]),
-        "samples": samples,
-        "first_frame": first[best],
-        "frame_count": len(crops[best]),
-        "sample_count": len(samples),
-        "picture_height": video.height,
-        "face_height": float(np.median(heights[best])),
-    }

@@ -3,11 +3,10 @@
 Under `torchrun` every process takes its own batches, and gradients are averaged over all.
 """
 
-import io
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,23 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from avsync.errors import DataError, WeightsError
-from avsync.model import weights
+from avsync.model import weights, weights_file
 from avsync.model.networks import CONFIGS, AnyStreams, DefaultStreams, build
 from avsync.model.optimize import half_precision
-from avsync.system import atomic
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
 from avsync.training.accuracy import Accuracy, accuracy
 from avsync.training.batches import Batch, Batches, sounds_of
 from avsync.training.calibrate import calibrate
+from avsync.training.checkpoint import Checkpoint
 from avsync.training.clips import Clip
 from avsync.training.device import Place, place
 from avsync.training.log import Log
 from avsync.training.objectives import MARGIN, ObjectiveName, Similarity, build_objective
-from avsync.training.schedule import learning_rate
+from avsync.training.state import WEIGHT_DECAY, TrainingState
 
 MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
 MIN_WINDOWS = 10  # shorter clips have too few candidates to teach anything
-WEIGHT_DECAY = 0.02
-MAX_GRADIENT = 5.0
 EVALUATE_STEPS = 250
 
 
@@ -75,20 +72,6 @@ class Matcher(nn.Module):
         return loss
 
 
-@dataclass(slots=True)
-class _State:
-    matcher: Matcher
-    averaged: AveragedModel  # of the streams
-    optimiser: torch.optim.AdamW
-    step: int = 0
-
-    @property
-    def averaged_streams(self) -> AnyStreams:
-        streams = self.averaged.module
-        assert isinstance(streams, AnyStreams)
-        return streams
-
-
 def train(
     clips: Sequence[Clip],
     held_out: Sequence[Clip],
@@ -111,19 +94,31 @@ def train(
     if not clips and options.steps:
         raise DataError("no clip shows a face with sound for long enough; add data")
     with place() as here:
-        state = _new_state(clips, options, here.device)
-        checkpoint = output.with_suffix(".checkpoint")
-        _resume(state, checkpoint, options)
-        _loop(state, _loader(state, clips, options, here), options, here,
-              held_out, checkpoint, checkpoint_seconds, progress, say)  # fmt: skip
-        if not here.leads:
+        state, matcher, averaged = _begin(clips, options, here.device)
+        checkpoint = Checkpoint(
+            output, state, {"matcher": matcher, "averaged": averaged},
+            {"options": asdict(options)}, asdict(TrainOptions()), checkpoint_seconds,
+        )  # fmt: skip
+        checkpoint.resume()
+        loader = _loader(state, clips, options, here)
+        log = Log(output.with_suffix(".logs"), say) if here.leads else None
+        for loss in _losses(state, matcher, averaged, loader, here):
+            if log is None:
+                continue
+            progress("training", state.step, options.steps)
+            log.loss(state.step, loss, state.rate)
+            if state.step % EVALUATE_STEPS == 0 and not state.is_done and held_out:
+                log.accuracy(state.step, accuracy(_streams_of(averaged), held_out))
+            checkpoint.write_if_due()
+        if log is None:
             return None
-        streams = state.averaged_streams
+        log.close()
+        streams = _streams_of(averaged)
         measured = accuracy(streams, held_out) if held_out else None
         facts = _provenance(provenance, options, here) | {"accuracy": measured and asdict(measured)}
         calibration = calibrate(streams, held_out, tolerance_ms) if held_out else {}
-        weights.save(output, streams.config, streams.state_dict(), calibration, facts)
-        checkpoint.unlink(missing_ok=True)
+        weights_file.save(output, streams.config, streams.state_dict(), calibration, facts)
+        checkpoint.remove()
         return measured
 
 
@@ -136,51 +131,12 @@ def _provenance(data: dict[str, Any], options: TrainOptions, here: Place) -> dic
     return facts | ({"started_from": parent} if options.start else {})
 
 
-def _loop(
-    state: _State,
-    loader: "DataLoader[Batch]",
-    options: TrainOptions,
-    here: Place,
-    held_out: Sequence[Clip],
-    checkpoint: Path,
-    checkpoint_seconds: float,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> None:
-    matcher: nn.Module = state.matcher
-    if here.world_size > 1:
-        matcher = DistributedDataParallel(matcher)
-    log = Log(checkpoint.with_suffix(".logs"), say) if here.leads else None
-    saved = time.monotonic()
-    for batch in loader if state.step < options.steps else ():
-        loss = _step(state, matcher, batch, options, here)
-        if log is None:
-            continue
-        progress("training", state.step, options.steps)
-        log.loss(state.step, loss, _learning_rate(state.step - 1, options))
-        if state.step % EVALUATE_STEPS == 0 and state.step < options.steps and held_out:
-            log.accuracy(state.step, accuracy(state.averaged_streams, held_out))
-        if time.monotonic() - saved >= checkpoint_seconds:
-            _write_checkpoint(state, checkpoint, options)
-            saved = time.monotonic()
-    if log:
-        log.close()
-
-
-def _new_state(clips: Sequence[Clip], options: TrainOptions, device: torch.device) -> _State:
+def _begin(
+    clips: Sequence[Clip], options: TrainOptions, device: torch.device
+) -> tuple[TrainingState, Matcher, AveragedModel]:
+    """What learns, and the average over its last steps, which is what is kept."""
     torch.manual_seed(options.seed)
-    config = CONFIGS[options.config]
-    if options.start:
-        streams = weights.load(options.start).streams
-        if streams.config != config:
-            raise WeightsError(
-                f"{options.start}: not of the network {options.config}; name other weights"
-            )
-        assert isinstance(streams, AnyStreams)
-    else:
-        streams = build(config)
-        if isinstance(streams, DefaultStreams):
-            _measure_mfcc(streams, clips)
+    streams = _streams(clips, options)
     objective = build_objective(
         options.objective, options.n_way, options.similarity, options.margin
     )
@@ -190,7 +146,25 @@ def _new_state(clips: Sequence[Clip], options: TrainOptions, device: torch.devic
     optimiser = torch.optim.AdamW(
         matcher.parameters(), options.learning_rate, weight_decay=WEIGHT_DECAY
     )
-    return _State(matcher, averaged, optimiser)
+    state = TrainingState(matcher, optimiser, options.steps, options.learning_rate, options.seed)
+    return state, matcher, averaged
+
+
+def _streams(clips: Sequence[Clip], options: TrainOptions) -> AnyStreams:
+    """Streams to start from: those of a weights file, or new ones."""
+    config = CONFIGS[options.config]
+    if options.start:
+        streams = weights.load(options.start).streams
+        if streams.config != config:
+            raise WeightsError(
+                f"{options.start}: not of the network {options.config}; name other weights"
+            )
+        assert isinstance(streams, AnyStreams)
+        return streams
+    fresh = build(config)
+    if isinstance(fresh, DefaultStreams):
+        _measure_mfcc(fresh, clips)
+    return fresh
 
 
 def _measure_mfcc(streams: DefaultStreams, clips: Sequence[Clip]) -> None:
@@ -201,10 +175,16 @@ def _measure_mfcc(streams: DefaultStreams, clips: Sequence[Clip]) -> None:
     streams.mfcc_deviation.copy_(vectors.std(0))
 
 
+def _streams_of(averaged: AveragedModel) -> AnyStreams:
+    streams = averaged.module
+    assert isinstance(streams, AnyStreams)
+    return streams
+
+
 def _loader(
-    state: _State, clips: Sequence[Clip], options: TrainOptions, here: Place
+    state: TrainingState, clips: Sequence[Clip], options: TrainOptions, here: Place
 ) -> "DataLoader[Batch]":
-    pixels = state.matcher.streams.config.geometry.pixels
+    pixels = CONFIGS[options.config].geometry.pixels
     stretch = max(MIN_STRETCH, options.n_way)
     batches = Batches(clips, pixels, options.windows, stretch, options.seed)
     # On a GPU the preparation of batches is what takes the time.
@@ -219,54 +199,26 @@ def _loader(
     )
 
 
-def _step(
-    state: _State, matcher: nn.Module, batch: Batch, options: TrainOptions, here: Place
-) -> float:
-    for group in state.optimiser.param_groups:
-        group["lr"] = _learning_rate(state.step, options)
-    # What the objective draws depends on the step alone, as the batch does.
-    torch.manual_seed((options.seed << 32) + state.step * here.world_size + here.rank)
-    frames, sounds = (
-        tensor.to(here.device, non_blocking=True) for tensor in (batch.frames, batch.sounds)
-    )
-    matcher.train()
-    loss: Tensor = matcher(frames, sounds, batch.frame_counts, batch.lengths)
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.matcher.parameters(), MAX_GRADIENT)
-    state.optimiser.step()
-    state.averaged.update_parameters(state.matcher.streams)
-    state.step += 1
-    return loss.item()
+def _losses(
+    state: TrainingState,
+    matcher: Matcher,
+    averaged: AveragedModel,
+    loader: "DataLoader[Batch]",
+    here: Place,
+) -> Iterator[float]:
+    """Take the steps that are left, and tell the loss of each."""
+    parallel: nn.Module = matcher
+    if here.world_size > 1:
+        parallel = DistributedDataParallel(matcher)
 
+    def loss_of(batch: Batch) -> Tensor:
+        frames, sounds = (
+            tensor.to(here.device, non_blocking=True) for tensor in (batch.frames, batch.sounds)
+        )
+        loss: Tensor = parallel(frames, sounds, batch.frame_counts, batch.lengths)
+        return loss
 
-def _learning_rate(step: int, options: TrainOptions) -> float:
-    return learning_rate(step, options.steps, options.learning_rate)
-
-
-def _write_checkpoint(state: _State, path: Path, options: TrainOptions) -> None:
-    file = io.BytesIO()
-    torch.save(
-        {
-            "options": asdict(options),
-            "step": state.step,
-            "matcher": state.matcher.state_dict(),
-            "averaged": state.averaged.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-        },
-        file,
-    )
-    atomic.write_whole(path, file.getvalue())
-
-
-def _resume(state: _State, path: Path, options: TrainOptions) -> None:
-    if not path.exists():
-        return
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    known = {**asdict(TrainOptions()), **saved["options"]}  # an older version has fewer
-    if known != asdict(options):
-        raise DataError(f"{path}: of a training with other options; delete it or change --output")
-    state.matcher.load_state_dict(saved["matcher"])
-    state.averaged.load_state_dict(saved["averaged"])
-    state.optimiser.load_state_dict(saved["optimiser"])
-    state.step = saved["step"]
+    for batch in loader if not state.is_done else ():
+        loss = state.update(partial(loss_of, batch), here)
+        averaged.update_parameters(matcher.streams)
+        yield loss

@@ -187,17 +187,17 @@ class Trials:
 
     def _amid_others(self, number: int, sound: _Sound, lead_frames: int) -> _Sound:
         """A sound between other people's, as in long videos."""
-        steps = lead_frames * HOPS_PER_FRAME
-        before, after = self._talk(number, steps), self._talk(number, steps)
+        hops = lead_frames * HOPS_PER_FRAME
+        before, after = self._talk(number, hops), self._talk(number, hops)
         return _Sound(
             np.concatenate([before.audio, sound.audio, after.audio]),
             np.concatenate([before.sounding, sound.sounding, after.sounding]),
         )
 
-    def _talk(self, number: int, steps: int) -> _Sound:
-        """So many steps of sound of anybody but who is seen: that might match."""
+    def _talk(self, number: int, hops: int) -> _Sound:
+        """So many hops of sound of anybody but who is seen: that might match."""
         parts = [self._sounds[self._stranger(number)] for _ in range(3)]
-        while sum(len(part.audio) for part in parts) < steps:
+        while sum(len(part.audio) for part in parts) < hops:
             parts.append(self._sounds[self._stranger(number)])
-        audio = np.concatenate([part.audio for part in parts])[:steps]
-        return _Sound(audio, np.concatenate([part.sounding for part in parts])[:steps])
+        audio = np.concatenate([part.audio for part in parts])[:hops]
+        return _Sound(audio, np.concatenate([part.sounding for part in parts])[:hops])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from avsync.errors import WeightsError
-from avsync.model import weights
+from avsync.model import weights_file
 from avsync.model.networks import AnyStreams, ModelConfig, build
 from avsync.system.downloads import sha256_of
 from avsync.words.examples import WORD_WINDOWS
@@ -90,7 +90,7 @@ class WordsModel:
 
 def save(path: Path, net: WordsNet, provenance: dict[str, Any]) -> None:
     """Write a model file, of the format of weights files, whole or not at all."""
-    weights.save(path, net.config, net.state_dict(), {}, provenance)
+    weights_file.save(path, net.config, net.state_dict(), {}, provenance)
 
 
 def load(path: Path) -> WordsModel:
@@ -100,19 +100,15 @@ def load(path: Path) -> WordsModel:
     """
     if not os.path.isfile(path):
         raise WeightsError(f"{path}: is not there; make a model with avsync words train")
-    header, tensors = weights.read_own(path)
+    header, tensors = weights_file.read_own(path)
     net = _build(path, header["config"])
-    try:
-        net.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        why = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error
+    weights_file.fill(path, net, tensors)
     return WordsModel(path, sha256_of(path), net.eval(), header["provenance"])
 
 
 def _build(path: Path, values: dict[str, Any]) -> WordsNet:
     if "vocabulary" not in values:
         raise WeightsError(f"{path}: knows no words; make a model with avsync words train")
-    front = weights.config_of(path, values["front"])
+    front = weights_file.config_of(path, values["front"])
     vocabulary = tuple(values["vocabulary"])
     return WordsNet(WordsConfig(front, vocabulary, values["channels"]), build(front))

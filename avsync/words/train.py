@@ -1,14 +1,13 @@
 """Training of word recognition: on frozen features, on ones that learn along, or from scratch."""
 
-import io
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
@@ -16,12 +15,13 @@ from avsync.errors import DataError, UsageError
 from avsync.model import weights
 from avsync.model.networks import CONFIGS, AnyStreams, ModelConfig, build
 from avsync.model.optimize import half_precision
-from avsync.system import atomic
 from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
+from avsync.training.checkpoint import Checkpoint
 from avsync.training.clean import embed_picture
 from avsync.training.clips import Clip
-from avsync.training.schedule import learning_rate
+from avsync.training.device import Place, usual_device
+from avsync.training.state import WEIGHT_DECAY, TrainingState
 from avsync.words import model as files
 from avsync.words.batches import Features, WordBatch, WordBatches, by_clip
 from avsync.words.evaluate import ranks_of
@@ -30,8 +30,6 @@ from avsync.words.model import WordsConfig, WordsNet
 
 FrontEnd = Literal["frozen", "fine-tuned", "end-to-end"]
 RANDOM = "random"  # features of a network that has learnt nothing
-WEIGHT_DECAY = 0.02
-MAX_GRADIENT = 5.0
 SMOOTHING = 0.1  # of labels
 TUNING = 0.1  # a front end that is fine-tuned learns so much slower than the back end
 MEASURED_CLIPS = 32  # for the batch norms of a random front end
@@ -52,15 +50,9 @@ class WordsOptions:
 
     def __post_init__(self) -> None:
         if self.front == "fine-tuned" and self.features == RANDOM:
-            raise UsageError("--fine-tune needs features to start from; or train --end-to-end")
-
-
-@dataclass(slots=True)
-class _State:
-    net: WordsNet
-    optimiser: torch.optim.AdamW
-    identity: dict[str, Any]  # of the training that a checkpoint belongs to
-    step: int = 0
+            raise UsageError(
+                "a front end to be fine-tuned needs features to start from; or train it end to end"
+            )
 
 
 def config_of(options: WordsOptions) -> ModelConfig:
@@ -85,23 +77,27 @@ def train(
     """
     learning, vocabulary = examples.parts["train"], _vocabulary(examples, say)
     streams, facts = _open_front(options)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    streams.to(device)
+    here = Place(usual_device())
+    streams.to(here.device)
     clips = [said[0].clip for said in by_clip(learning)]
     if options.features == RANDOM and options.front == "frozen":
         _measure_norms(streams, clips[:MEASURED_CLIPS])
     identity = {**asdict(options), **facts, "vocabulary": vocabulary, "words": len(learning)}
-    state = _new_state(streams, vocabulary, options, identity, device)
+    net, optimiser = _begin(streams, vocabulary, options, here)
     features = _embed(streams, clips, progress) if options.front == "frozen" else None
     pixels = streams.config.geometry.pixels
     batches = WordBatches(learning, vocabulary, options.words, options.seed, pixels, features)
-    checkpoint = output.with_suffix(".checkpoint")
-    _resume(state, checkpoint)
-    _loop(state, batches, options, checkpoint, checkpoint_seconds, progress, say)
-    right = _validate(state.net, examples, progress)
+    steps = options.epochs * batches.per_epoch
+    state = TrainingState(net, optimiser, steps, options.learning_rate, options.seed)
+    checkpoint = Checkpoint(
+        output, state, {"net": net}, {"identity": identity}, {}, checkpoint_seconds
+    )
+    checkpoint.resume()
+    _loop(state, net, batches, here, checkpoint, progress, say)
+    right = _validate(net, examples, progress)
     facts_of_all = {**provenance, "front": facts, "options": asdict(options), "val_top1": right}
-    files.save(output, state.net, facts_of_all)
-    checkpoint.unlink(missing_ok=True)
+    files.save(output, net, facts_of_all)
+    checkpoint.remove()
     return right
 
 
@@ -128,64 +124,43 @@ def _open_front(options: WordsOptions) -> tuple[AnyStreams, dict[str, Any]]:
     return loaded.streams, facts | {name: trained.get(name) for name in TRAINED}
 
 
-def _new_state(
-    streams: AnyStreams,
-    vocabulary: Sequence[str],
-    options: WordsOptions,
-    identity: dict[str, Any],
-    device: torch.device,
-) -> _State:
+def _begin(
+    streams: AnyStreams, vocabulary: Sequence[str], options: WordsOptions, here: Place
+) -> tuple[WordsNet, torch.optim.AdamW]:
     torch.manual_seed(options.seed)
-    net = WordsNet(WordsConfig(streams.config, tuple(vocabulary)), streams).to(device)
+    net = WordsNet(WordsConfig(streams.config, tuple(vocabulary)), streams).to(here.device)
     streams.requires_grad_(options.front != "frozen")
     slower = TUNING if options.front == "fine-tuned" else 1.0
     groups: list[dict[str, Any]] = [{"params": list(net.back.parameters()), "share": 1.0}]
     if options.front != "frozen":
         groups.append({"params": list(streams.parameters()), "share": slower})
-    return _State(net, torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY), identity)
+    return net, torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
 
 
 def _loop(
-    state: _State,
+    state: TrainingState,
+    net: WordsNet,
     batches: WordBatches,
-    options: WordsOptions,
-    checkpoint: Path,
-    checkpoint_seconds: float,
+    here: Place,
+    checkpoint: Checkpoint,
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    steps, saved = options.epochs * batches.per_epoch, time.monotonic()
-    loader = DataLoader(batches, batch_size=None, sampler=range(state.step, steps))
     losses: list[float] = []
-    for batch in loader:
-        losses.append(_step(state, batch, options, steps))
-        progress("training", state.step, steps)
+    for batch in DataLoader(batches, batch_size=None, sampler=range(state.step, state.steps)):
+        losses.append(state.update(partial(_loss, net, batch, here.device), here))
+        progress("training", state.step, state.steps)
         if state.step % batches.per_epoch == 0:
             say(f"epoch {state.step // batches.per_epoch}: loss {sum(losses) / len(losses):.3f}")
             losses = []
-        if time.monotonic() - saved >= checkpoint_seconds:
-            _write_checkpoint(state, checkpoint)
-            saved = time.monotonic()
+        checkpoint.write_if_due()
 
 
-def _step(state: _State, batch: WordBatch, options: WordsOptions, steps: int) -> float:
-    for group in state.optimiser.param_groups:
-        group["lr"] = group["share"] * learning_rate(state.step, steps, options.learning_rate)
-    torch.manual_seed((options.seed << 32) + state.step)  # dropout depends on the step alone
-    state.net.train()
-    if options.front == "frozen":
-        state.net.streams.eval()
-    device = next(state.net.parameters()).device
+def _loss(net: WordsNet, batch: WordBatch, device: torch.device) -> Tensor:
     with half_precision(device):
-        scores = state.net(batch.clips.to(device), batch.frame_counts, batch.windows)
+        scores = net(batch.clips.to(device), batch.frame_counts, batch.windows)
     labels = batch.labels.to(device)
-    loss = F.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.net.parameters(), MAX_GRADIENT)
-    state.optimiser.step()
-    state.step += 1
-    return loss.item()
+    return F.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
 
 
 def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Features:
@@ -214,28 +189,3 @@ def _validate(net: WordsNet, examples: Examples, progress: Progress) -> float | 
     """Share of right words in the part `val`, where it has any."""
     known = [e for e in examples.parts["val"] if e.label in net.config.vocabulary]
     return float((ranks_of(net, known, progress) == 0).mean()) if known else None
-
-
-def _write_checkpoint(state: _State, path: Path) -> None:
-    file = io.BytesIO()
-    torch.save(
-        {
-            "identity": state.identity,
-            "step": state.step,
-            "net": state.net.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-        },
-        file,
-    )
-    atomic.write_whole(path, file.getvalue())
-
-
-def _resume(state: _State, path: Path) -> None:
-    if not path.exists():
-        return
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["identity"] != state.identity:
-        raise DataError(f"{path}: of another training; delete it or change --output")
-    state.net.load_state_dict(saved["net"])
-    state.optimiser.load_state_dict(saved["optimiser"])
-    state.step = saved["step"]

@@ -1,6 +1,6 @@
-"""Stage 5c: where the offset steps, because an edit moved the sound (numpy only).
+"""Stage 5c: where the offset jumps, because an edit moved the sound (numpy only).
 
-Steps are found by the path through stretches and offsets that gains most, where each jump has a
+Jumps are found by the path through stretches and offsets that gains most, where each jump has a
 price; every part between them must then stand on evidence of its own.
 """
 
@@ -15,9 +15,9 @@ from avsync.sync.active_speaker import ActiveSpeaker
 from avsync.sync.offset import DistanceBlocks, Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND
 
-JUMP_PRICE = 16.0  # what a step must gain, in units of the noise of one stretch
+JUMP_PRICE = 16.0  # what a jump must gain, in units of the noise of one stretch
 MIN_PART_SECONDS = 4.0  # of compared picture; less cannot stand on its own
-MIN_STEP_MS = 60.0  # neighbouring parts that differ by less are one
+MIN_JUMP_MS = 60.0  # neighbouring parts that differ by less are one
 MIN_GAIN = 4.0  # standard errors by which a part must fit its own offset better than the next
 
 
@@ -30,7 +30,7 @@ class Part:
 
 
 def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list[Part]:
-    """The parts of a file between the steps of its offset; none: no step.
+    """The parts of a file between the jumps of its offset; none: no jump.
 
     Parts that are not sure on their own do not count; their time goes to their neighbours.
     """
@@ -40,7 +40,7 @@ def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list
     parts = [p for p in parts if not p.offset.at_edge and is_sure(p.offset)]
     distinct: list[Part] = []
     for part in parts:
-        if distinct and abs(part.offset.offset_ms - distinct[-1].offset.offset_ms) < MIN_STEP_MS:
+        if distinct and abs(part.offset.offset_ms - distinct[-1].offset.offset_ms) < MIN_JUMP_MS:
             joined = _part(table, slice(distinct.pop().rows.start, part.rows.stop))
             assert joined
             part = joined
@@ -54,7 +54,7 @@ def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list
 
 
 def gain_of(active: ActiveSpeaker, parts: Sequence[Part]) -> float:
-    """What parts gain over no offset at all, less the price of the steps between them."""
+    """What parts gain over no offset at all, less the price of the jumps between them."""
     gains = _gains(active)
     total = sum(float(gains[part.rows, part.offset.best].sum()) for part in parts)
     return total - JUMP_PRICE * (len(parts) - 1)
@@ -85,9 +85,9 @@ def _path(gains: NDArray[np.float32]) -> list[slice]:
     stay = np.arange(gains.shape[1])
     for row, gain in enumerate(gains):
         leader = int(np.argmax(total))
-        jumps = total[leader] - JUMP_PRICE > total
-        came_from[row] = np.where(jumps, leader, stay)
-        total = np.where(jumps, total[leader] - JUMP_PRICE, total) + gain
+        comes = total[leader] - JUMP_PRICE > total
+        came_from[row] = np.where(comes, leader, stay)
+        total = np.where(comes, total[leader] - JUMP_PRICE, total) + gain
     shift = int(np.argmax(total))
     borders = [len(gains)]
     for row in range(len(gains) - 1, 0, -1):

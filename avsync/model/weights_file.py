@@ -1,0 +1,149 @@
+"""What a weights file is: config + tensors + provenance, written and read strictly.
+
+A file of our own is a safetensors file whose header carries a JSON text under the key `avsync`:
+the network's configuration (with the crop it wants), how confidence is calibrated, where it comes
+from, and a SHA-256 over all of it. It cannot run code. `syncnet_v2.model`, the public SyncNet
+checkpoint, is read with `weights_only=True`.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from avsync.errors import WeightsError
+from avsync.system.atomic import write_whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from torch import Tensor, nn
+
+    from avsync.model.networks import ModelConfig
+
+FORMAT = 1
+
+_one_without_warnings = Lock()
+
+
+def save(
+    path: Path,
+    config: "DataclassInstance",
+    tensors: "dict[str, Tensor]",
+    calibration: dict[str, Any],
+    provenance: dict[str, Any],
+) -> None:
+    """Write a weights file whole or not at all; kernels are rounded to half precision."""
+    from safetensors.torch import save as to_bytes
+
+    tensors = {name: _compact(tensor.detach().cpu()) for name, tensor in tensors.items()}
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "config": asdict(config),
+        "calibration": calibration,
+        "provenance": provenance,
+    }
+    header = json.loads(json.dumps(header))  # as it will be read: JSON's keys are text
+    header["sha256"] = _digest(header, tensors)
+    data = to_bytes(tensors, metadata={"avsync": json.dumps(header, sort_keys=True)})
+    write_whole(path, data)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a weights file of our own, without loading its tensors."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > 1 << 24:
+                raise ValueError
+            text = json.loads(file.read(size))["__metadata__"]["avsync"]
+        header: dict[str, Any] = dict(json.loads(text))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: not a weights file of avsync, or damaged") from error
+    if header.get("format") != FORMAT:
+        raise WeightsError(f"{path}: format {header.get('format')}; update avsync to read it")
+    return header
+
+
+def _compact(tensor: "Tensor") -> "Tensor":
+    """Kernels in half precision, half the size; statistics and scales as they are."""
+    return (tensor.half() if tensor.dim() > 1 else tensor).contiguous()
+
+
+def read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    """Header and tensors of any weights file; raises WeightsError for what is none."""
+    return read_own(path) if is_own(path) else _read_syncnet(path)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a safetensors file."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    """Header and tensors of a file that `save` wrote; raises WeightsError for any other."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: damaged: {error}; get the file again") from error
+    stated = header.pop("sha256", None)
+    if _digest(header, tensors) != stated:
+        raise WeightsError(f"{path}: damaged (wrong checksum); get the file again")
+    return header, tensors
+
+
+def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+    import warnings
+
+    import torch
+
+    from avsync.model.networks import PERFECT_MATCH_CONFIG
+
+    foreign = f"{path}: neither a weights file of avsync nor SyncNet's; see: avsync weights list"
+    try:
+        # Of pickles that torch did not write. Filters are the process's: one thread at a time.
+        with _one_without_warnings, warnings.catch_warnings(action="ignore"):
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # there is little that foreign bytes cannot make it raise
+        raise WeightsError(foreign) from error
+    if not isinstance(tensors, dict) or "netcnnlip.0.weight" not in tensors:
+        raise WeightsError(foreign)
+    return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
+
+
+def config_of(path: Path, values: dict[str, Any]) -> "ModelConfig":
+    """A network's configuration as `path` holds it; raises WeightsError for another's."""
+    from avsync.faces.crops import CropGeometry
+    from avsync.model.networks import ModelConfig
+
+    try:
+        return ModelConfig(**{**values, "geometry": CropGeometry(**values["geometry"])})
+    except (TypeError, KeyError) as error:
+        raise WeightsError(f"{path}: a configuration this version does not know") from error
+
+
+def _digest(header: dict[str, Any], tensors: "dict[str, Tensor]") -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().astype(tensor.numpy().dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def fill(path: Path, network: "nn.Module", tensors: "dict[str, Tensor]") -> None:
+    """Put a file's tensors into its network: every one, no other, right shapes.
+
+    Raises WeightsError where they do not fit.
+    """
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        why = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error
