@@ -130,6 +130,11 @@ def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
     return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
+def gains(level: float, sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
+    """By how much distances lie below a level, added up as they are."""
+    return level * counts - sums
+
+
 def find_offset(blocks: DistanceBlocks) -> Offset | None:
     """The offset that stretches tell; None where no shift can be judged."""
     sums, counts = blocks.sums, blocks.counts
@@ -156,15 +161,15 @@ def find_offset(blocks: DistanceBlocks) -> Offset | None:
 def _accord(blocks: DistanceBlocks, curve: Curve, best: int, agreement: float) -> Agreement:
     """How well stretches agree on point `best` of their mean curve."""
     sums, counts = blocks.sums[:, best], blocks.counts[:, best]
-    gains = (float(np.nanmedian(curve)) * counts - sums)[counts > 0]
+    gained = gains(float(np.nanmedian(curve)), sums, counts)[counts > 0]
     middle = len(blocks.numbers) // 2
     parts = (blocks.part(slice(None, middle)), blocks.part(slice(middle, None)))
     near = [_minimum_near(part.curve, best) for part in parts if len(part.numbers)]
     t_statistic = 0.0
-    if len(gains) > 2:
-        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        t_statistic = min(MOST_STEADY, float(gains.mean()) / (error + 1e-6))
-    return Agreement(agreement, sum(near) / 2, t_statistic, float(np.mean(gains > 0)))
+    if len(gained) > 2:
+        error = float(gained.std(ddof=1) / np.sqrt(len(gained)))
+        t_statistic = min(MOST_STEADY, float(gained.mean()) / (error + 1e-6))
+    return Agreement(agreement, sum(near) / 2, t_statistic, float(np.mean(gained > 0)))
 
 
 def _minimum_near(curve: Curve, best: int) -> bool:

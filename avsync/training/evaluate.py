@@ -15,6 +15,7 @@ from avsync.model.networks import AnyStreams
 from avsync.model.weights import Weights
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
+from avsync.sync.reasons import MIN_CONFIDENCE
 from avsync.sync.verdict import SearchOptions, judge
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
@@ -26,7 +27,6 @@ from avsync.training.trials import NOISY, OWN, Foreign, Trial, Trials
 
 SHIFTS = 4  # times that each clip's sound is moved
 CUTS_SECONDS = (1, 2, 4, 8)  # lengths that longer clips are cut to
-SURE = 0.9
 TRAINED = ("config", "objective", "n_way", "similarity", "steps")
 
 
@@ -58,7 +58,7 @@ class Answers:
     noisy: tuple[Shares, ...]  # whole clips with music or another voice over their sound
     foreign: tuple[Shares, ...]  # sound that is not the face's: undetermined is right
     calibration_error: float  # expected, over all of these trials
-    sure_answers: int  # with a confidence of 0.9 and more
+    sure_answers: int  # with a confidence of `MIN_CONFIDENCE` and more
     sure_and_right: float | None
     reliability: list[dict[str, float]]
 
@@ -128,7 +128,7 @@ def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answer
     scored = [j for j in (*whole, *cut, *noisy, *foreign) if j.confidence is not None]
     confidence = np.array([j.confidence for j in scored])
     right = np.array([j.is_right for j in scored])
-    sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= SURE]
+    sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= MIN_CONFIDENCE]
     return Answers(
         (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
         tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
