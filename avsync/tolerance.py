@@ -1,4 +1,4 @@
-"""Stage 6b: how far out sound may be, and which answers are wanted."""
+"""Stage 7: how far out sound may be, and which answers are wanted."""
 
 from dataclasses import dataclass
 

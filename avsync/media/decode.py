@@ -1,4 +1,4 @@
-"""Stage 1: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
+"""Stage 1b: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
 
 Time zero of both is the start of the container, so a stream that starts late is late here too.
 Dropping start times would make a file that was mended by shifting a stream measure as unmended.

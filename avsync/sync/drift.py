@@ -1,4 +1,4 @@
-"""Stage 5d: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
+"""Stage 5e: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
 
 A line is found by moving each stretch's distances along it before they are added up. Films that
 were sped up or slowed down between 24, 23.976 and 25 fps run away by 40 ms a second, too fast for

@@ -1,4 +1,4 @@
-"""Stage 5c: where the offset jumps, because an edit moved the sound (numpy only).
+"""Stage 5d: where the offset jumps, because an edit moved the sound (numpy only).
 
 Jumps are found by the path through stretches and offsets that gains most, where each jump has a
 price; every part between them must then stand on evidence of its own.
