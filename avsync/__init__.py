@@ -3,35 +3,80 @@
     media -> faces, speech -> model -> sync -> report, all along the pipeline
 
     >>> import avsync
-    >>> report = avsync.detect("talk.mp4")
-    >>> report.status, report.offset_ms
-    ('ok', -120.3)
-    >>> avsync.fix("talk.mp4", "talk.synced.mp4").residual_ms
-    1.2
-    >>> pipeline = avsync.Pipeline(avsync.DetectOptions(device="cuda"))  # loads once
-    >>> [pipeline.detect(path).offset_ms for path in ("a.mp4", "b.mp4")]
-    [12.1, -80.4]
+    >>> report = avsync.detect("docs/talking.mp4")
+    >>> report.status, round(report.offset_ms, -1)
+    ('ok', -120.0)
+    >>> pipeline = avsync.Pipeline(avsync.DetectOptions(max_offset_seconds=2))  # loads once
+    >>> [pipeline.detect(path).status for path in ("docs/talking.mp4", "docs/talking.mp4")]
+    ['ok', 'ok']
 
-A positive `offset_ms` means that the sound is early; see `avsync.timebase`.
+A positive `offset_ms` means that the sound is early; see `avsync.timebase`. Warnings stand in the
+reports, and go to the logger `avsync`.
 """
 
-from avsync.errors import AvsyncError
+import logging
+
+from avsync.batch.detect import detect_many
+from avsync.batch.options import BatchOptions
+from avsync.errors import (
+    AvsyncError,
+    DataError,
+    DownloadError,
+    FaceDetectorError,
+    InterruptError,
+    MediaError,
+    OutputError,
+    ToolMissingError,
+    UsageError,
+    WeightsError,
+    WorkersError,
+)
+from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
+from avsync.media.clip import Clip
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions, fix
+from avsync.remux.plan import RemuxOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
+from avsync.tolerance import Tolerance
+from avsync.tracks import EmbeddedClip, FaceTrack
 
 __version__ = "0.1.0"
 __all__ = [
     "AvsyncError",
+    "BatchOptions",
+    "Candidate",
+    "Clip",
+    "Curve",
+    "DataError",
     "DetectOptions",
+    "DownloadError",
+    "EmbeddedClip",
+    "FaceDetectorError",
+    "FaceTrack",
     "FixOptions",
     "FixReport",
+    "InterruptError",
+    "MediaError",
+    "OutputError",
     "Pipeline",
+    "RemuxOptions",
+    "Segment",
+    "Source",
     "SyncReport",
+    "Tolerance",
+    "ToolMissingError",
+    "TrackSummary",
+    "UpstreamScores",
+    "UsageError",
+    "WeightsError",
+    "WorkersError",
     "__version__",
     "detect",
+    "detect_many",
     "fix",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who wants warnings adds another

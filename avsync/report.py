@@ -1,91 +1,95 @@
 """Stage 6: the answer, and its forms: text for people, JSON and CSV for programs."""
 
 import json
-import os
-import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from dataclasses import fields as fields_of
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from avsync import prose
 from avsync.errors import DataError
-from avsync.media.files import DESCRIPTOR, is_url
-from avsync.timebase import offset_frames, offset_in_words
+from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
+from avsync.timebase import offset_frames
 
 Status = Literal["ok", "undetermined", "error"]
 SCHEMA_VERSION = 1  # of `to_dict`; goes up when what is written before is read otherwise
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of time with one offset, or one that grows evenly."""
-
-    start_seconds: float
-    end_seconds: float
-    offset_ms: float  # at its start
-    drift_ms_per_minute: float = 0.0  # growth of the offset; positive: sound gets earlier
-    explained_by: str | None = None  # frame rates that make such a drift
-    confidence: float = 1.0
-    uncertainty_ms: float = 0.0
-
-    @property
-    def end_offset_ms(self) -> float:
-        """The offset at its end."""
-        minutes = (self.end_seconds - self.start_seconds) / 60
-        return self.offset_ms + minutes * self.drift_ms_per_minute
-
-
-@dataclass(frozen=True, slots=True)
-class TrackSummary:
-    """A face that was seen."""
-
-    start_seconds: float
-    end_seconds: float
-    box: tuple[float, float, float, float]  # median left, top, width, height; pixels as shown
-    share: float  # of the evidence, 0..1
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamScores:
-    """What joonson/syncnet_python prints for the same embeddings."""
-
-    lse_d: float  # minimum mean distance
-    lse_c: float  # median of the mean distances - minimum
-    offset_frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What an answer holds for; where any of it changes, a batch measures the file again."""
-
-    size_bytes: int | None  # of the file; None where there is none
-    mtime_ns: int | None  # when it was last written
-    weights_sha256: str
-    options: dict[str, Any]  # that have a say in the answer
-
-
-@dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What is known of one file. `offset_ms` is positive when the sound is early."""
+    """What is known of one file.
+
+    Attributes
+    ----------
+    path : str
+        As it was given.
+    status : str
+        ok, undetermined or error.
+    offset_ms : float or None
+        Positive: the sound is early; the cure is to delay it by so much. None where there is no
+        answer. Where it changes, that of the longest segment, at its start.
+    confidence : float or None
+        Probability that the offset is within 40 ms of the truth; of no answer, that of the first
+        candidate.
+    uncertainty_ms : float or None
+        Half-width of a 90 % interval, if it is right at all.
+    reasons : tuple of str
+        Why undetermined, or the error.
+    candidates : tuple of Candidate
+        The three offsets that fit best, the answer first; also where that is not sure enough to be
+        one. Empty where nothing could be compared, or the best lies at the edge of the search.
+    min_distance, median_minus_min : float or None
+        Minimum of the curve, and how far it lies below the median.
+    upstream : UpstreamScores or None
+        Where asked for.
+    segments : tuple of Segment
+        In time: one where the offset stays the same or drifts, several where it jumps.
+    tracks : tuple of TrackSummary
+        The faces that were seen.
+    duration_seconds : float or None
+        Of the picture.
+    looked_seconds : float or None
+        Of picture that was looked at: of long files, parts.
+    speech_seconds : float or None
+        Of sound while a face is seen.
+    detector, weights : str or None
+        Face detector and weights.
+    warnings : tuple of str
+        What was noticed on the way.
+    source : Source or None
+        In batches.
+    curve : Curve or None
+        None where nothing could be compared.
+
+    Examples
+    --------
+    >>> report = SyncReport("talk.mp4", "ok", offset_ms=-120.0, confidence=0.98)
+    >>> report.offset_frames
+    -3.0
+    >>> SyncReport.from_dict(json.loads(report.to_json())) == report
+    True
+    """
 
     path: str
     status: Status
     offset_ms: float | None = None
-    confidence: float | None = None  # probability that the offset is within 40 ms of the truth
-    uncertainty_ms: float | None = None  # half-width of a 90 % interval, if it is right at all
-    reasons: tuple[str, ...] = ()  # why undetermined, or the error
+    confidence: float | None = None
+    uncertainty_ms: float | None = None
+    reasons: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     min_distance: float | None = None
     median_minus_min: float | None = None
-    upstream: UpstreamScores | None = None  # where asked for
+    upstream: UpstreamScores | None = None
     segments: tuple[Segment, ...] = ()
     tracks: tuple[TrackSummary, ...] = ()
-    duration_seconds: float | None = None  # of the picture
-    looked_seconds: float | None = None  # of picture that was looked at: of long files, parts
-    speech_seconds: float | None = None  # of sound while the chosen faces are seen
+    duration_seconds: float | None = None
+    looked_seconds: float | None = None
+    speech_seconds: float | None = None
     detector: str | None = None
     weights: str | None = None
     warnings: tuple[str, ...] = ()
-    source: Source | None = None  # in batches
+    source: Source | None = None
+    curve: Curve | None = None
 
     @property
     def offset_frames(self) -> float | None:
@@ -106,131 +110,101 @@ class SyncReport:
         """Growth of the offset, where it grows evenly."""
         return self.segments[0].drift_ms_per_minute if self.segments else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields, flat where programs expect them flat."""
-        fields = asdict(self)
-        scores = fields.pop("upstream")
+    def to_dict(self, curve: bool = True) -> dict[str, Any]:
+        """All fields, flat where programs expect them flat; the curve may be left out."""
+        fields = {field.name: _plain(getattr(self, field.name)) for field in fields_of(self)}
+        fields |= _renamed(fields.pop("upstream"), UPSTREAM_NAMES)
         fields |= fields.pop("source") or {}
-        if scores:
-            fields |= {
-                "lse_d": scores["lse_d"],
-                "lse_c": scores["lse_c"],
-                "upstream_offset_frames": scores["offset_frames"],
-            }
+        held = {"curve": fields.pop("curve")}
         head = {name: fields.pop(name) for name in ("path", "status", "offset_ms")}
         frames = self.offset_frames
-        rounded = frames if frames is None else round(frames, 2)
-        return {**head, "offset_frames": rounded, **fields, "schema_version": SCHEMA_VERSION}
+        head["offset_frames"] = frames if frames is None else round(frames, 2)
+        return {**head, **fields, **(held if curve else {}), "schema_version": SCHEMA_VERSION}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "SyncReport":
         """The report that `to_dict`, or a line of JSON, was made of.
 
         Raises DataError for what is no report, or one of a newer version.
-
-        >>> report = SyncReport("talk.mp4", "ok", offset_ms=-120.0, confidence=0.98)
-        >>> SyncReport.from_dict(json.loads(report.to_json())) == report
-        True
         """
         if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
             raise DataError("a report of a newer avsync: upgrade avsync to read it")
         try:
-            known = {field.name: fields[field.name] for field in fields_of(cls)
-                     if field.name in fields}  # fmt: skip
-            tracks = (TrackSummary(**{**one, "box": tuple(one["box"])}) for one in known["tracks"])
+            known = {f.name: fields[f.name] for f in fields_of(cls) if f.name in fields}
+            for name, make in cls._PARTS.items():
+                known[name] = tuple(make(**_tuples(one)) for one in fields.get(name, ()))
             known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
-            known |= {"segments": tuple(Segment(**one) for one in known["segments"])}
-            known |= {"tracks": tuple(tracks), "upstream": _scores_in(fields)}
-            return cls(**known, source=_source_in(fields))
-        except (KeyError, TypeError) as error:
+            if curve := fields.get("curve"):
+                known["curve"] = Curve(**_tuples(curve))
+            return cls(**known, upstream=_scores_in(fields), source=_source_in(fields))
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"not a report of avsync: {error!r}") from error
 
-    def to_json(self, indent: int | None = None) -> str:
+    _PARTS: ClassVar[dict[str, type]] = {
+        "candidates": Candidate,
+        "segments": Segment,
+        "tracks": TrackSummary,
+    }
+
+    def to_json(self, indent: int | None = None, curve: bool = True) -> str:
         """One JSON object; ASCII, so that any file name survives."""
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(curve), indent=indent)
+
+    def to_row(self) -> tuple[Any, ...]:
+        """Values of `COLUMNS`."""
+        fields = self.to_dict(curve=False) | {"reasons": "; ".join(self.reasons)}
+        return tuple(fields.get(name) for name in COLUMNS)
 
     def to_text(self) -> str:
         """A few lines that a person understands without knowing a sign convention."""
-        margin = " " * 4
-        if self.status == "error":
-            return f"{self.path}\n{margin}{'; '.join(self.reasons)}"
-        lines = [self.path, f"{margin}{self._headline()}", f"{margin}{self._basis()}"]
-        if self.upstream:
-            u = self.upstream
-            lines.append(
-                f"{margin}SyncNet's figures: LSE-D {u.lse_d:.3f}, LSE-C {u.lse_c:.3f}, "
-                f"AV offset {u.offset_frames} frames"
-            )
-        if cure := self._cure():
-            lines.append(f"{margin}{cure}")
-        lines += [f"{margin}note: {warning}" for warning in self.warnings]
-        return "\n".join(lines)
+        return prose.report_in_words(self)
 
-    def _cure(self) -> str | None:
-        if len(self.segments) > 1:
-            return "put it right: cut it there, then avsync fix each part"
-        if self.offset_ms is None or not any(map(round, self.range_ms)):
-            return None
-        if is_url(self.path) or DESCRIPTOR.fullmatch(self.path):
-            return "put it right: save it as a file, then avsync fix"
-        stem, suffix = os.path.splitext(self.path)
-        command = ["avsync", "fix", self.path, "-o", f"{stem}.synced{suffix}"]
-        return f"put it right: {shlex.join(command)}"
 
-    def _headline(self) -> str:
-        if self.offset_ms is None or self.confidence is None:
-            return f"cannot tell: {'; '.join(self.reasons)}"
-        return (
-            f"{self._offset_in_words()}   "
-            f"confidence {confidence_in_words(self.confidence)}   +-{self.uncertainty_ms:.0f} ms"
-        )
+COLUMNS = (  # of CSV
+    "path",
+    "status",
+    "offset_ms",
+    "offset_frames",
+    "confidence",
+    "uncertainty_ms",
+    "reasons",
+    "min_distance",
+    "median_minus_min",
+    "lse_d",
+    "lse_c",
+    "upstream_offset_frames",
+    "duration_seconds",
+    "looked_seconds",
+    "speech_seconds",
+    "detector",
+    "weights",
+)
+UPSTREAM_NAMES = {"lse_d": "lse_d", "lse_c": "lse_c", "offset_frames": "upstream_offset_frames"}
 
-    def _offset_in_words(self) -> str:
-        assert self.offset_ms is not None
-        first, *others = self.segments or (Segment(0.0, 0.0, self.offset_ms),)
-        if others:
-            steps = (f"from {s.start_seconds:.1f} s {_shortly(s.offset_ms)}" for s in others)
-            return "; ".join((offset_in_words(first.offset_ms), *steps))
-        if first.drift_ms_per_minute:
-            pace, why = first.drift_ms_per_minute, first.explained_by
-            return (
-                f"{offset_in_words(first.offset_ms)} at the start, "
-                f"{_shortly(first.end_offset_ms)} at the end: {abs(pace):.0f} ms a minute more "
-                f"{'early' if pace > 0 else 'late'}{f' ({why})' if why else ''}"
-            )
-        frames = abs(offset_frames(self.offset_ms))
-        return f"{offset_in_words(self.offset_ms)}, {frames:.1f} frames"
 
-    def _basis(self) -> str:
-        most = max((track.share for track in self.tracks), default=0.0)
-        speakers = sum(track.share > 0.05 * most for track in self.tracks)
-        faces = {0: "no face", 1: "one face"}.get(speakers, f"{speakers} face tracks")
-        seconds = self.duration_seconds or 0.0
-        whole = self.looked_seconds is None or self.looked_seconds >= 0.99 * seconds
-        looked = "" if whole else f"{self.looked_seconds:.0f} s looked at of "
-        return (
-            f"{self.speech_seconds or 0:.1f} s of speech on {faces}, "
-            f"{looked}{seconds:.1f} s of picture; "
-            f"{self.weights} weights, {self.detector} faces"
-        )
+def _plain(value: Any) -> Any:
+    """Dataclasses, alone or in a tuple, as dicts."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _renamed(fields: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any]:
+    return {names[name]: value for name, value in (fields or {}).items()}
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists, as JSON has them, become tuples."""
+    return {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in fields.items()}
 
 
 def _scores_in(fields: Mapping[str, Any]) -> UpstreamScores | None:
     if "lse_d" not in fields:
         return None
-    return UpstreamScores(fields["lse_d"], fields["lse_c"], fields["upstream_offset_frames"])
+    return UpstreamScores(**{name: fields[also] for name, also in UPSTREAM_NAMES.items()})
 
 
 def _source_in(fields: Mapping[str, Any]) -> Source | None:
     if "weights_sha256" not in fields:
         return None
     return Source(**{field.name: fields[field.name] for field in fields_of(Source)})
-
-
-def _shortly(offset_ms: float) -> str:
-    return offset_in_words(offset_ms).removeprefix("sound is ")
-
-
-def confidence_in_words(confidence: float) -> str:
-    """A percentage; nothing that is estimated is certain."""
-    return "over 99 %" if confidence > 0.99 else f"{100 * confidence:.0f} %"

@@ -1,14 +1,29 @@
-"""Stage 7: how far out sound may be, and which answers are wanted."""
+"""How far out sound may be, how sure an answer must be, and which answers are wanted."""
 
 from dataclasses import dataclass
 
 from avsync.errors import UsageError
 from avsync.report import SyncReport
 
+ACCEPT = 0.9  # confidence of an answer, unless asked otherwise; a wrong one is worse than none
+
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How early and how late sound may be, in ms, both positive."""
+    """How far out sound may be.
+
+    Attributes
+    ----------
+    early_ms, late_ms : float
+        How early and how late, both 0 or more.
+
+    Examples
+    --------
+    >>> Tolerance.of("ebu-r37")
+    Tolerance(early_ms=40, late_ms=60)
+    >>> Tolerance.of("20/30").late_ms
+    30.0
+    """
 
     early_ms: float
     late_ms: float
@@ -16,10 +31,8 @@ class Tolerance:
     def __post_init__(self) -> None:
         if not (self.early_ms >= 0 and self.late_ms >= 0):  # as nothing is that is no number
             names = ", ".join(STANDARDS)
-            raise UsageError(
-                f"--tolerance {self.early_ms:g}/{self.late_ms:g}: "
-                f"choose {names}, or EARLY/LATE in ms, both 0 or more"
-            )
+            why = f"choose {names}, or EARLY/LATE in ms, both 0 or more"
+            raise UsageError(why, "tolerance", f"{self.early_ms:g}/{self.late_ms:g}")
 
     @classmethod
     def of(cls, text: str) -> "Tolerance":
@@ -30,7 +43,7 @@ class Tolerance:
             early, late = (float(part) for part in text.split("/"))
         except ValueError:
             names = ", ".join(STANDARDS)
-            raise UsageError(f"--tolerance {text}: choose {names}, or EARLY/LATE in ms") from None
+            raise UsageError(f"choose {names}, or EARLY/LATE in ms", "tolerance", text) from None
         return cls(early, late)
 
     def allows(self, report: SyncReport) -> bool:
@@ -47,11 +60,9 @@ class Filter:
 
     def __post_init__(self) -> None:
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"--min-confidence {self.min_confidence:g}: between 0 and 1")
+            raise UsageError("between 0 and 1", "min_confidence", self.min_confidence)
         if self.max_abs_offset_ms is not None and not self.max_abs_offset_ms >= 0:
-            raise UsageError(
-                f"--max-abs-offset {self.max_abs_offset_ms:g}: milliseconds, 0 or more"
-            )
+            raise UsageError("milliseconds, 0 or more", "max_abs_offset_ms", self.max_abs_offset_ms)
 
     @property
     def asks(self) -> bool:

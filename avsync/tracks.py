@@ -32,30 +32,70 @@ Sounds = NDArray[Any] | IndexedRows  # (S, D): one window starts at each 10 ms
 
 @dataclass(frozen=True, slots=True)
 class FaceTrack:
-    """One embedded face."""
+    """One face, from when it appears until it is gone, embedded.
 
-    first_frame: int  # since the look at the file began
-    boxes: NDArray[np.float32]  # (T, 4) centre x, y, width, height, in pixels
-    video: NDArray[Any]  # (max(0, T - 4), D): one window starts at each frame
+    Attributes
+    ----------
+    first_frame : int
+        At 25 fps, since the look at the file began.
+    boxes : numpy.ndarray
+        (T, 4) centre x, centre y, width, height, in the source's pixels.
+    video : numpy.ndarray
+        (max(0, T - 4), D) embeddings: one window of 5 frames starts at each frame.
+
+    Examples
+    --------
+    >>> FaceTrack(0, np.zeros((9, 4), np.float32), np.zeros((5, 256), np.float32)).first_frame
+    0
+    """
+
+    first_frame: int
+    boxes: NDArray[np.float32]
+    video: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedClip:
-    """What the streams made of a look at a file: all of it, or a part."""
+    """What the two streams made of a look at a file: all of it, or a part.
+
+    Attributes
+    ----------
+    tracks : sequence of FaceTrack
+        In order of appearance.
+    audio : array
+        (S, D) embeddings of the sound: one window of 0.2 s starts at each 10 ms, since the look
+        began. Slices of it are numpy arrays.
+    sounding : numpy.ndarray
+        By 10 ms: whether something is heard.
+    frame_count : int
+        That were looked at, at 25 fps.
+    first_frame : int
+        Of the look, on the timeline of the file; a multiple of 10, which are 0.4 s.
+
+    Examples
+    --------
+    >>> clip = EmbeddedClip([], np.zeros((81, 256)), np.ones(100, bool), frame_count=25)
+    >>> np.asarray(clip.audio[:10]).shape
+    (10, 256)
+    """
 
     tracks: Sequence[FaceTrack]
-    audio: Sounds  # since the look began
-    sounding: NDArray[np.bool_]  # by 10-ms step: whether something is heard
-    frame_count: int  # at 25 fps
-    first_frame: int = 0  # of the look on the file's timeline, a multiple of 0.4 s
+    audio: Sounds
+    sounding: NDArray[np.bool_]
+    frame_count: int
+    first_frame: int = 0
+
+
+def all_tracks(looks: Sequence[EmbeddedClip]) -> list[tuple[EmbeddedClip, FaceTrack]]:
+    """The faces of all looks at a file; a face's number is its place in this list."""
+    return [(seen, track) for seen in looks for track in seen.tracks]
 
 
 def seen_at_once(looks: Sequence[EmbeddedClip]) -> list[tuple[int, int]]:
     """Pairs of faces, by their numbers in all looks, that are seen together for some time."""
-    numbered = list(enumerate((seen, track) for seen in looks for track in seen.tracks))
     return [
         (a, b)
-        for (a, (seen, one)), (b, (also, other)) in combinations(numbered, 2)
+        for (a, (seen, one)), (b, (also, other)) in combinations(enumerate(all_tracks(looks)), 2)
         if seen is also and _frames_shared(one, other) >= TOGETHER_SECONDS * FRAMES_PER_SECOND
     ]
 

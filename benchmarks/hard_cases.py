@@ -38,7 +38,7 @@ from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
-from avsync.sync.reasons import MIN_CONFIDENCE
+from avsync.tolerance import ACCEPT
 
 SAME_SECONDS = 0.1
 WIDE_MS = 30_000
@@ -59,7 +59,7 @@ class Bench:
         report = self.look(clip.path)
         if (
             report.offset_ms is None
-            or (report.confidence or 0) < MIN_CONFIDENCE
+            or (report.confidence or 0) < ACCEPT
             or len(report.segments) > 1
         ):
             return None

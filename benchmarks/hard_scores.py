@@ -7,7 +7,7 @@ import numpy as np
 from hard_material import Clip
 
 from avsync.report import SyncReport
-from avsync.sync.reasons import MIN_CONFIDENCE
+from avsync.tolerance import ACCEPT
 
 RIGHT_MS = 40.0
 STEP_SECONDS = 1.0  # within which a step must be found
@@ -83,7 +83,7 @@ def table(results: Sequence[Result]) -> str:
     for kind in dict.fromkeys((r.set, r.kind) for r in results):
         some = [r for r in results if (r.set, r.kind) == kind]
         wrong = [r for r in some if r.outcome == "wrong"]
-        sure = sum((r.confidence or 0) >= MIN_CONFIDENCE for r in wrong)
+        sure = sum((r.confidence or 0) >= ACCEPT for r in wrong)
         known = [r for r in some if r.error_ms is not None and r.uncertainty_ms is not None]
         covered = [r.error_ms <= r.uncertainty_ms for r in known]  # type: ignore[operator]
         shares = (

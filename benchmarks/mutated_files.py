@@ -102,10 +102,10 @@ def run(results: Path, wanted: Sequence[str], seed: int, keep: Path | None) -> N
 def ready() -> Measure:
     """What a worker of a batch does with a file, on one core, all of it loaded."""
     os.environ["OMP_NUM_THREADS"] = "1"  # a pool of threads would not survive a fork
-    from avsync.batch.measure import open_measure
+    from avsync.batch.measure import open_detect
     from avsync.pipeline.options import DetectOptions
 
-    return open_measure(DetectOptions(faces="hog"), (), threads=1)
+    return open_detect(DetectOptions(faces="hog"), (), threads=1)
 
 
 def truth(measure: Measure, path: Path) -> float:

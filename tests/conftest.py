@@ -1,17 +1,24 @@
 """What several tests share: made media, places, and the real command."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
+import jsonschema
 import pytest
 
 from avsync.media import ffmpeg
+from avsync.remux.report import FixReport
+from avsync.report import SyncReport
+from avsync.schema import schema_of
 
 # Small networks on small clips: more threads than one only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,6 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
+REPORTS: dict[Any, Any] = {"detect": SyncReport, "fix": FixReport}  # by command
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # For `each_ffmpeg`: two that have a name, and paths of more.
 FFMPEGS = ("system", "bundled", *os.environ.get("AVSYNC_TEST_FFMPEGS", "").split(os.pathsep))
@@ -78,6 +86,47 @@ def avsync() -> Command:
         defaults: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300}
         if "input" not in options:
             defaults["stdin"] = subprocess.DEVNULL
-        return subprocess.run(argv, **{**defaults, **options})  # type: ignore[call-overload, no-any-return]
+        done = subprocess.run(argv, **{**defaults, **options})  # type: ignore[call-overload]
+        for report in reports_in(done.stdout, [os.fspath(arg) for arg in args]):
+            validate(report, args[0])
+        return done  # type: ignore[no-any-return]
 
     return run
+
+
+def reports_in(stdout: str | bytes | None, args: list[str]) -> list[Any]:
+    """The reports that a command has printed as JSON."""
+    if not stdout or args[0] not in REPORTS or "--json-schema" in args:
+        return []
+    if "--json" in args:
+        printed = json.loads(stdout)
+        return printed if isinstance(printed, list) else [printed]
+    return list(map(json.loads, stdout.splitlines())) if "--jsonl" in args else []
+
+
+def validate(report: Any, command: str) -> None:
+    """Raise where a report is not what the schema says."""
+    _validator(command).validate(report)
+
+
+@cache
+def _validator(command: str) -> Any:
+    return jsonschema.Draft202012Validator(schema_of(REPORTS[command]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_report_is_as_the_schema_says() -> Iterator[None]:
+    """Also those that nobody prints."""
+
+    def validated(to_dict: Callable[..., Any], command: str) -> Callable[..., Any]:
+        def checked(*args: Any, **options: Any) -> Any:
+            fields = to_dict(*args, **options)
+            validate(json.loads(json.dumps(fields)), command)
+            return fields
+
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        for command, report in REPORTS.items():
+            patch.setattr(report, "to_dict", validated(report.to_dict, command))
+        yield

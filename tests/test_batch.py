@@ -310,7 +310,7 @@ def test_progress_on_a_terminal_only(faces: Path) -> None:
         (["--jobs", "0"], "--jobs 0: 1 or more"),
         (["--timeout", "0"], "--timeout 0: more than 0"),
         (["--engine", "steam"], "choose local or ray"),
-        (["--ray-address", "127.0.0.1:6379"], "only with --engine ray"),
+        (["--ray-address", "127.0.0.1:6379"], "only with the engine ray"),
         (["--min-confidence", "60"], "between 0 and 1"),
         (["--max-abs-offset", "-1"], "0 or more"),
         (["--resume", "a.jsonl", "--csv"], "--resume writes JSON Lines"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_embeddings import active, lips, strangers_lips
 
-from avsync.report import Segment
+from avsync.findings import Segment
 from avsync.sync.confidence import FEATURE_COUNT, Calibration
 from avsync.sync.hypotheses import (
     Hypothesis,

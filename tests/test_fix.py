@@ -20,6 +20,7 @@ from talking_face import write_talking_face
 from timeline import packet_sums, run
 
 from avsync.errors import MediaError, OutputError
+from avsync.findings import Segment
 from avsync.media.container import Inventory
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
@@ -27,7 +28,7 @@ from avsync.remux.fix import FixOptions, fix
 from avsync.remux.move import Move
 from avsync.remux.plan import AudioCorrection, Plan, RemuxOptions
 from avsync.remux.run import Planner
-from avsync.report import Segment, SyncReport
+from avsync.report import SyncReport
 from avsync.system.atomic import safe_output
 from avsync.tolerance import Tolerance
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
 from avsync.sync.jumps import MIN_JUMP_MS
-from avsync.sync.verdict import SearchOptions, judge
+from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.timebase import drift_ms_per_minute
 from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
@@ -50,7 +50,7 @@ def _seen(tracks: list[FaceTrack], sound: Array, frames: int = 200) -> EmbeddedC
 
 
 def _judge(seen: EmbeddedClip, seconds: float = 1.0) -> SyncReport:
-    return judge("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(seconds))
+    return reach_verdict("a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(seconds))
 
 
 @pytest.mark.parametrize("shift_hops", [-63, -12, -1, 0, 3, 40, 77])
@@ -153,7 +153,7 @@ def test_jumps_are_not_looked_for_where_that_is_not_asked() -> None:
     """The offset of most of it is the answer then."""
     seen = _two_offsets(10, -20, share=0.7)
     for detect_changes, offsets in ((True, [-100, 200]), (False, [-100])):
-        report = judge(
+        report = reach_verdict(
             "a.mp4", [seen], SURE_WHEN_STRETCHES_AGREE, SearchOptions(detect_changes=detect_changes)
         )
         assert report.status == "ok"
@@ -168,7 +168,7 @@ def test_a_step_too_small_to_matter_is_a_constant_offset() -> None:
 
 def test_stretches_that_disagree_without_being_sure_are_the_reason_for_doubt() -> None:
     never_sure = Calibration((0.0,) * 15, -6.0)
-    report = judge("a.mp4", [_two_offsets(10, -20)], never_sure, SearchOptions())
+    report = reach_verdict("a.mp4", [_two_offsets(10, -20)], never_sure, SearchOptions())
     assert report.status == "undetermined"
     assert "the stretches disagree (sound is 100 ms late from 0 s on" in report.reasons[0]
 
@@ -193,7 +193,7 @@ def test_little_speech_is_the_reason_for_doubt() -> None:
     never_sure = Calibration((0.0,) * 15, -6.0)
     sound = _walk(300, 1)
     seen = _seen([_track(_lips(sound, 50, 0, 2))], sound, 50)
-    report = judge("a.mp4", [seen], never_sure, SearchOptions())
+    report = reach_verdict("a.mp4", [seen], never_sure, SearchOptions())
     assert "speech was heard for 2.0 s only" in report.reasons[0]
 
 
@@ -218,7 +218,84 @@ def test_looks_at_parts_of_a_file_are_judged_together() -> None:
         return EmbeddedClip([track], heard, np.ones(len(heard), bool), 200, first_frame=first)
 
     looks = [look(0), look(250)]
-    report = judge("a.mp4", looks, SURE_WHEN_STRETCHES_AGREE, SearchOptions())
+    report = reach_verdict("a.mp4", looks, SURE_WHEN_STRETCHES_AGREE, SearchOptions())
     assert report.offset_ms == pytest.approx(-200, abs=6)
     assert [track.start_seconds for track in report.tracks] == [0.0, 10.0]
     assert report.duration_seconds == 16.0
+
+
+def test_the_curve_has_its_minimum_at_the_offset() -> None:
+    sound = _walk(820, 1)
+    report = _judge(_seen([_track(_lips(sound, 200, -12, 2))], sound))
+    curve = report.curve
+    assert curve is not None and report.offset_ms is not None
+    assert curve.offsets_ms == tuple(float(ms) for ms in range(-1000, 1001, 10))
+    judged = [(d, ms) for d, ms in zip(curve.distances, curve.offsets_ms, strict=True) if d]
+    assert min(judged)[1] == 120.0 == pytest.approx(report.offset_ms, abs=5)
+    assert min(judged)[0] == pytest.approx(report.min_distance, abs=1e-3)
+
+
+def test_what_no_sound_was_compared_with_is_none_in_the_curve() -> None:
+    sound = _walk(120, 1)
+    curve = _judge(_seen([_track(_lips(sound, 20, 0, 2))], sound, 20)).curve
+    assert curve is not None
+    assert curve.distances[100] is not None and curve.distances[-1] is None
+
+
+def _doubtful() -> EmbeddedClip:
+    """One voice that fits at two offsets, at the one a little better."""
+    sound = _walk(820, 1)
+    fits, also = (_lips(sound, 200, shift, seed) for shift, seed in ((10, 2), (-30, 3)))
+    mixed = fits + 0.93 * also
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return _seen([_track(mixed)], sound)
+
+
+def _unsure(accept: float) -> SyncReport:
+    calibration = Calibration((0.0, 0.0, 0.2, *(12 * [0.0])), -0.4)  # by prominence alone
+    question = SearchOptions(accept=accept)
+    return reach_verdict("a.mp4", [_doubtful()], calibration, question)
+
+
+def test_candidates_are_the_lowest_minima_each_with_its_own_confidence() -> None:
+    report = _unsure(0.9999)
+    assert (report.status, report.offset_ms) == ("undetermined", None)
+    first, second, third = report.candidates
+    assert first.offset_ms == pytest.approx(-100, abs=5)
+    assert second.offset_ms == pytest.approx(300, abs=5)
+    assert first.confidence == report.confidence
+    assert first.confidence > second.confidence > third.confidence
+    assert report.curve is not None
+    gap = abs(third.offset_ms - first.offset_ms), abs(third.offset_ms - second.offset_ms)
+    assert min(gap) > 80
+
+
+def test_what_is_accepted_is_an_answer() -> None:
+    sure = _unsure(0.0).confidence
+    assert sure is not None and 0.5 < sure < 1
+    below, above = _unsure(sure - 1e-6), _unsure(sure + 1e-4)
+    assert (below.status, above.status) == ("ok", "undetermined")
+    assert below.offset_ms == below.candidates[0].offset_ms == above.candidates[0].offset_ms
+    assert below.candidates == above.candidates
+    assert "no offset stands out" in above.reasons[0]
+
+
+def test_the_text_says_what_would_be_the_answer() -> None:
+    sure = _unsure(0.0).confidence
+    assert sure is not None
+    said = _unsure(0.9999).to_text()
+    assert f"probably 100 ms late ({100 * sure:.0f} %); --accept 0.{int(20 * sure) * 5:02d}" in said
+    assert "probably" not in _unsure(0.0).to_text()
+
+
+def test_silence_has_no_candidates() -> None:
+    sound = _walk(820, 1)
+    silent = EmbeddedClip([_track(_lips(sound, 200, 10, 2))], sound, np.zeros(820, bool), 200)
+    report = reach_verdict("a.mp4", [silent], SURE_WHEN_STRETCHES_AGREE, SearchOptions())
+    assert report.status == "undetermined" and report.candidates == ()
+
+
+def test_an_offset_that_jumps_is_the_first_candidate_of_its_longest_part() -> None:
+    report = _judge(_two_offsets(10, -20))
+    assert len(report.segments) == 2
+    assert report.candidates[0].offset_ms == report.offset_ms

@@ -13,7 +13,8 @@ import pytest
 from avsync.batch.pool import Pool, Result, Task, WorkerLostError
 from avsync.batch.processes import core_groups
 from avsync.errors import MediaError, WeightsError, WorkersError
-from avsync.report import Source, SyncReport
+from avsync.findings import Source
+from avsync.report import SyncReport
 from avsync.system.resources import cores, default_jobs, free_bytes
 
 SOURCE = Source(1, 2, "", {})
@@ -61,7 +62,7 @@ def _tasks(paths: Iterable[str]) -> Iterator[Task[SyncReport]]:
 
 
 def _failed(path: str, why: str) -> SyncReport:
-    return SyncReport(path, "error", reasons=(f"{path}: {why}",))
+    return SyncReport(path, "error", reasons=(why,))
 
 
 def _said(answers: Iterable[Result[SyncReport]]) -> list[tuple[str, str]]:

@@ -6,21 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from avsync.cli.rows import (
-    COLUMNS,
-    csv_line,
-    to_row,
-)
+from avsync.cli.console import csv_line
 from avsync.errors import DataError, UsageError
-from avsync.report import (
-    SCHEMA_VERSION,
-    Segment,
-    Source,
-    SyncReport,
-    TrackSummary,
-    UpstreamScores,
-    confidence_in_words,
-)
+from avsync.findings import Segment, Source, TrackSummary, UpstreamScores
+from avsync.prose import confidence_in_words
+from avsync.report import COLUMNS, SCHEMA_VERSION, SyncReport
 from avsync.tolerance import STANDARDS, Filter, Tolerance
 
 LATE = SyncReport(
@@ -125,7 +115,7 @@ def test_json_survives_a_file_name_that_is_no_text() -> None:
 
 
 def test_csv_lines_read_back() -> None:
-    lines = [csv_line(COLUMNS), csv_line(to_row(LATE)), csv_line(to_row(UNSURE))]
+    lines = [csv_line(COLUMNS), csv_line(LATE.to_row()), csv_line(UNSURE.to_row())]
     late, unsure = csv.DictReader(lines)
     assert (late["path"], late["offset_ms"], late["offset_frames"]) == (
         "talk, one.mp4",

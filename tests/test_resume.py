@@ -15,8 +15,9 @@ from talking_face import write_talking_face
 
 from avsync.batch.resume import ReportFile
 from avsync.errors import OutputError
+from avsync.findings import Source
 from avsync.pipeline.options import DetectOptions
-from avsync.report import Source, SyncReport
+from avsync.report import SyncReport
 
 HOG = ("--faces", "hog")
 COUNT = 8
@@ -32,6 +33,7 @@ OTHERS = {  # than are usual, one for each option
     "video_track": 2,
     "detect_changes": False,
     "thorough": True,
+    "accept": 0.8,
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import Command
 from talking_face import write_talking_face
 
+from avsync.findings import Segment
 from avsync.media import ffmpeg
 from avsync.media.decode import Span
 from avsync.pipeline import sampling
@@ -26,7 +27,7 @@ from avsync.pipeline.sampling import (
     spread_over,
     suffice,
 )
-from avsync.report import Segment, SyncReport
+from avsync.report import SyncReport
 
 HOUR = 3600.0
 

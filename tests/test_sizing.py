@@ -14,7 +14,8 @@ from avsync.faces.boxes import Box
 from avsync.faces.resolution import FEWEST_STILLS, side_needed
 from avsync.faces.tracking import SMALL_SIDE
 from avsync.media.decode import decoded_size, ffmpeg, read_frames, read_still
-from avsync.media.probe import MediaInfo, probe
+from avsync.media.probe import probe
+from avsync.media.recording import FileRecording
 from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
 
 GEOMETRY = DEFAULT_CONFIG.geometry
@@ -35,13 +36,13 @@ class Given:
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
+def film(tmp_path_factory: pytest.TempPathFactory) -> FileRecording:
     """1280x720, 6 s: each second has a grey of its own, and begins with a key frame."""
     path = tmp_path_factory.mktemp("sizing") / "film.mp4"
     pictures = [np.full((720, 1280, 3), 20 + 30 * (k // 25), np.uint8) for k in range(150)]
     sound = np.zeros(6 * 16_000, np.int16)
     write_media(path, pictures, (1280, 720), 25, sound, (*AAC, "-g", "25"))
-    return probe(path)
+    return FileRecording(probe(path))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
     ],
 )
 def test_a_crop_has_as_many_pixels_as_it_shows(
-    film: MediaInfo, sides: tuple[float, ...], side: int
+    film: FileRecording, sides: tuple[float, ...], side: int
 ) -> None:
     assert side_needed(film, Given(sides), GEOMETRY) == side
     if sides and side < 1280:
@@ -65,12 +66,12 @@ def test_a_crop_has_as_many_pixels_as_it_shows(
         assert GEOMETRY.side * smallest >= GEOMETRY.pixels
 
 
-def test_other_crops_need_other_sizes(film: MediaInfo) -> None:
+def test_other_crops_need_other_sizes(film: FileRecording) -> None:
     assert side_needed(film, Given((110.0,)), PERFECT_MATCH_CONFIG.geometry) == 960
     assert side_needed(film, Given((110.0,)), GEOMETRY) == 768
 
 
-def test_stills_are_spread_over_the_film(film: MediaInfo) -> None:
+def test_stills_are_spread_over_the_film(film: FileRecording) -> None:
     detector = Given((100.0,))
     side_needed(film, detector, GEOMETRY)
     assert len(detector.pictures) == FEWEST_STILLS
@@ -84,21 +85,23 @@ def test_small_films_are_not_looked_at(tmp_path: Path) -> None:
     write_talking_face(path, seconds=1, size=(640, 360))
     detector = Given((300.0,))
     info = probe(path)
-    assert decoded_size(info.require_both()[0], side_needed(info, detector, GEOMETRY)) == (
+    assert decoded_size(
+        info.require_both()[0], side_needed(FileRecording(info), detector, GEOMETRY)
+    ) == (
         640,
         360,
     )
     assert not detector.pictures
 
 
-def test_after_the_end_there_is_the_last_still_or_none(film: MediaInfo, tmp_path: Path) -> None:
+def test_after_the_end_there_is_the_last_still_or_none(film: FileRecording, tmp_path: Path) -> None:
     """By what ffmpeg's reader of the format does: that of MP4 stays at the last key frame."""
     for seconds in (5.9, 60.0):
-        still = read_still(film, seconds, 640)
+        still = film.still(seconds, 640)
         assert still is not None and still.shape == (360, 640, 3)
         assert float(still.mean()) == pytest.approx(20 + 30 * 5, abs=3)
     flv = tmp_path / "film.flv"
-    run("-i", film.path, "-c", "copy", flv)
+    run("-i", film.info.path, "-c", "copy", flv)
     assert read_still(probe(flv), 5.9, 640) is not None
     assert read_still(probe(flv), 60.0, 640) is None
 

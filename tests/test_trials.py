@@ -8,7 +8,7 @@ from made_clips import made_clip
 
 from avsync.model.networks import SMALL_CONFIG, DefaultStreams
 from avsync.sync.confidence import FEATURE_COUNT, Calibration
-from avsync.sync.verdict import SearchOptions, judge
+from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.training import evaluate, trials
 from avsync.training.clean import EmbeddedClip
 from avsync.training.clips import Clip
@@ -87,7 +87,7 @@ def test_no_answer_is_right_for_a_foreign_sound(made: Trials, heard: trials.Hear
     for number in range(4):
         trial = made.make(number, 100, 1, heard, alone=True)
         assert not trial.is_right(trial.truth_ms)
-        report = judge("a", [trial.seen], CALIBRATION, SearchOptions(1))
+        report = reach_verdict("a", [trial.seen], CALIBRATION, SearchOptions(1))
         assert report.status == "undetermined"
     if heard == "silence":
         assert "silent" in report.reasons[0]

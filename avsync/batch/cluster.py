@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from avsync.batch.measure import open_measure
+from avsync.batch.measure import open_detect
 from avsync.batch.pool import Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pipeline.options import DetectOptions
@@ -143,7 +143,7 @@ class _Parcel:
 class _Actor:
     """What runs on the machines of the cluster."""
 
-    _measure: Callable[[str], SyncReport]
+    _measure: Callable[[Request], SyncReport]
 
     def open(self, parcel: _Parcel) -> AvsyncError | None:
         """Load the tools; gives back the error where they cannot be loaded."""
@@ -158,7 +158,7 @@ class _Actor:
             options = replace(parcel.options, weights=os.fspath(weights))
             spare_memory()
             try:
-                self._measure = open_measure(options, parcel.notes, threads=1)
+                self._measure = open_detect(options, parcel.notes, threads=1)
             except AvsyncError as error:
                 return error
         return None

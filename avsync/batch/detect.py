@@ -1,53 +1,28 @@
-"""Many inputs: folders and lists become files, files become answers; one failure stops nothing."""
+"""Many files to measure; one failure stops nothing."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
-from avsync.batch.measure import open_measure, try_detect
-from avsync.batch.pool import Pool, Result, Task
+from avsync.batch.measure import alone, not_measured, open_detect
+from avsync.batch.options import BatchOptions
+from avsync.batch.pool import Pool, Request, Result, Task
 from avsync.batch.resume import ReportFile
-from avsync.errors import UsageError
-from avsync.media.files import find_media, read_names
+from avsync.errors import InterruptError, UsageError
+from avsync.findings import Source
+from avsync.pipeline.detect import log_warnings
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
-from avsync.report import Source, SyncReport
+from avsync.report import SyncReport
 from avsync.system.downloads import sha256_of
 from avsync.system.progress import Progress, silent
 from avsync.system.resources import cores, default_jobs
 
-__all__ = ["BatchOptions", "detect_all", "find_media", "read_names"]
-
 MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
-ENGINES = ("local", "ray")
-LONGEST_SECONDS = 7 * 86400  # that a pipe is waited for: the system counts milliseconds in 32 bits
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOptions:
-    """How many files are measured at once, and where."""
-
-    jobs: int | None = None  # at once; None: what cores and memory allow
-    timeout_seconds: float | None = None  # for one file
-    ordered: bool = False  # answers in the order of the files, not of completion
-    engine: str = "local"  # local: processes of our own; ray: a Ray cluster
-    ray_address: str | None = None  # of its head; None: a cluster for this run, on this machine
-
-    def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise UsageError(f"--jobs {self.jobs}: 1 or more")
-        if self.timeout_seconds is not None and not 0 < self.timeout_seconds <= LONGEST_SECONDS:
-            raise UsageError(
-                f"--timeout {self.timeout_seconds:g}: more than 0 seconds, and a week at most"
-            )
-        if self.engine not in ENGINES:
-            raise UsageError(f"--engine {self.engine}: choose {' or '.join(ENGINES)}")
-        if self.ray_address and self.engine != "ray":
-            raise UsageError("--ray-address: only with --engine ray")
 
 
 def detect_one(
@@ -61,12 +36,14 @@ def detect_one(
 
     take_over()
     pipeline = Pipeline(options, progress=progress)
-    sha256 = sha256_of(weights.find(options.weights))
-    source = _source(path, sha256, options)
-    started = monotonic()
-    report = replace(try_detect(path, options, pipeline, progress, alone=True), source=source)
+    source = _source(path, sha256_of(weights.find(options.weights)), options)
+
+    def work(order: Request) -> SyncReport:
+        return pipeline.detect(path, progress=progress)
+
+    (result,) = alone(Task(0, path, source), work, not_measured)
     _ = pipeline.loaded  # a fault of theirs is not the file's
-    yield Result(Task(0, path, source), report, monotonic() - started)
+    yield replace(result, report=replace(result.report, source=source))
 
 
 def detect_all(
@@ -82,23 +59,77 @@ def detect_all(
     Processes are spawned: a program that calls this needs `if __name__ == "__main__":`. Raises
     AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
     """
-    from avsync.faces.detectors import resolve_detector
     from avsync.model import weights
 
     how = how or BatchOptions()
     path = weights.find(options.weights)
     notes: list[str] = []
-    settled = options
-    files: list[Path] = []
-    if not options.cropped:  # all workers must use the same faces
-        faces, files = resolve_detector(options.faces, progress, notes)
-        settled = replace(options, faces=faces)
+    settled, files = same_faces(options, notes, progress)
     tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
     with _pool(replace(settled, weights=os.fspath(path)), tuple(notes), files, how) as pool:
         answers = pool.run(tasks, how.ordered)
         with closing(answers):
             for answer in answers:
                 yield replace(answer, report=replace(answer.report, source=answer.task.source))
+
+
+def detect_many(
+    paths: Iterable[str | os.PathLike[str]],
+    options: DetectOptions | None = None,
+    how: BatchOptions | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress = silent,
+) -> Iterator[SyncReport]:
+    """Measure many files on all cores, or on a Ray cluster.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files; read as they are wanted.
+    options : DetectOptions, optional
+        How to look at them.
+    how : BatchOptions, optional
+        Time for each, order, engine.
+    jobs : int, optional
+        Files at once, if `how` is not given; else what cores and memory allow.
+    progress : callable, optional
+        Is told (what, done, total) while something is downloaded.
+
+    Yields
+    ------
+    SyncReport
+        One for each path, as soon as it is known. A file that cannot be read is a report of status
+        `error`, not an exception.
+
+    Raises
+    ------
+    AvsyncError
+        Where weights, the face detector or workers cannot be had.
+
+    Notes
+    -----
+    Workers are processes that import the program that calls this: a script needs
+    `if __name__ == "__main__":`.
+
+    Examples
+    --------
+    >>> import avsync
+    >>> [report.status for report in avsync.detect_many(["docs/talking.mp4", "no.mp4"], jobs=1)]
+    ['ok', 'error']
+    """
+    if how and jobs:
+        raise UsageError("is given in `how` already", "jobs", jobs)
+    options, how = options or DetectOptions(), how or BatchOptions(jobs)
+    names = (os.fspath(path) for path in paths)
+    try:
+        for result in detect_all(names, options, how, progress=progress):
+            log_warnings(result.report)
+            yield result.report
+    except InterruptError as error:
+        if error.signal_number == signal.SIGINT:  # as any other function of Python's ends
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager
@@ -112,17 +143,25 @@ def _pool(
 
         with connect(options, notes, files, how.ray_address, jobs) as cluster:
             slots = how.jobs or cluster.cores
-            yield Pool(cluster.make, slots, _failed, how.timeout_seconds, MOST_LOSSES)
+            yield Pool(cluster.make, slots, not_measured, how.timeout_seconds, MOST_LOSSES)
     else:
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_measure, options, notes, threads), jobs, threads)
-        yield Pool(make, jobs, _failed, how.timeout_seconds)
+        make = local_workers(partial(open_detect, options, notes, threads), jobs, threads)
+        yield Pool(make, jobs, not_measured, how.timeout_seconds)
 
 
-def _failed(path: str, why: str) -> SyncReport:
-    return SyncReport(path, "error", reasons=(f"{path}: {why}",))
+def same_faces(
+    options: DetectOptions, notes: list[str], progress: Progress
+) -> tuple[DetectOptions, list[Path]]:
+    """With the face detector chosen, so that all workers use the same; and the files it needs."""
+    from avsync.faces.detectors import resolve_detector
+
+    if options.cropped:
+        return options, []
+    faces, files = resolve_detector(options.faces, progress, notes)
+    return replace(options, faces=faces), files
 
 
 def _tasks(

@@ -2,20 +2,20 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
-from avsync.batch.detect import BatchOptions
-from avsync.batch.pool import Pool, Request, Result, Task
+from avsync.batch.detect import same_faces
+from avsync.batch.measure import alone, fixed, not_fixed, open_fix, pipeline_to_fix
+from avsync.batch.options import BatchOptions
+from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.processes import local_workers
 from avsync.errors import AvsyncError, UsageError
 from avsync.media.files import LIST, find_media
-from avsync.pipeline.loading import Pipeline, take_over
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import FixOptions
 from avsync.remux.report import FixReport
 from avsync.system.atomic import TEMPORARY, remove_stale
 from avsync.system.progress import Progress, silent
@@ -33,7 +33,7 @@ class Places:
 
     def __post_init__(self) -> None:
         if self.is_several and os.path.isfile(self.output):
-            raise UsageError(f"-o {self.output}: is a file; several inputs need a folder")
+            raise UsageError("is a file; several inputs need a folder", "output", self.output)
 
     @property
     def is_several(self) -> bool:
@@ -72,10 +72,9 @@ def fix_one(
 
     Raises AvsyncError where the tools cannot be had and are needed.
     """
-    pipeline, started = _tools(options, progress, cores()), monotonic()
-    order = (path, os.fspath(target))
-    report = _try_fix(order, options, pipeline, progress)
-    yield Result(Task(0, path, output=order[1]), report, monotonic() - started)
+    pipeline = pipeline_to_fix(options, progress, cores())
+    task: Task[FixReport] = Task(0, path, output=os.fspath(target))
+    return alone(task, partial(fixed, options, pipeline, progress=progress), not_fixed)
 
 
 def fix_all(
@@ -95,9 +94,9 @@ def fix_all(
     threads = max(1, cores() // jobs)
     notes: list[str] = []
     options = _settled(options, notes, progress)
-    make = local_workers(partial(_open_fix, options, tuple(notes), threads), jobs, threads)
+    make = local_workers(partial(open_fix, options, tuple(notes), threads), jobs, threads)
     folders: set[Path] = set()
-    pool = Pool[FixReport](make, jobs, _failed, how.timeout_seconds)
+    pool = Pool[FixReport](make, jobs, not_fixed, how.timeout_seconds)
     try:
         with closing(pool.run(_tasks(pairs, folders), how.ordered)) as answers:
             yield from answers
@@ -109,16 +108,14 @@ def fix_all(
 
 def _settled(options: FixOptions, notes: list[str], progress: Progress) -> FixOptions:
     """With the face detector chosen, so that all workers use the same."""
-    from avsync.faces.detectors import resolve_detector
-
-    faces = options.detect.faces
-    if not options.detect.cropped and not (options.offset_ms is not None and options.dry_run):
-        try:
-            faces, _ = resolve_detector(faces, progress, notes)
-        except AvsyncError:
-            if options.offset_ms is None:
-                raise
-    return replace(options, detect=replace(options.detect, faces=faces))
+    if options.offset_ms is not None and options.dry_run:
+        return options
+    try:
+        return replace(options, detect=same_faces(options.detect, notes, progress)[0])
+    except AvsyncError:
+        if options.offset_ms is None:
+            raise
+    return options
 
 
 def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Task[FixReport]]:
@@ -128,57 +125,11 @@ def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Ta
         output = os.fspath(target)
         if other := taken.get(target):
             why = f"{target}: is written for {other} already, not for {path}, too"
-            yield Task(number, path, known=_failed(path, why), output=output)
+            yield Task(number, path, known=not_fixed(path, why), output=output)
             continue
         taken[target] = path
         folders.add(target.parent)
         yield Task(number, path, output=output)
-
-
-def _open_fix(
-    options: FixOptions, notes: tuple[str, ...], threads: int
-) -> Callable[[Request], FixReport]:
-    """Load the tools once, in a process that puts many files right on so many threads."""
-    pipeline = _tools(options, silent, threads, notes)
-    if pipeline:
-        import torch
-
-        torch.set_num_threads(threads)
-    return partial(_try_fix, options=options, pipeline=pipeline)
-
-
-def _try_fix(
-    order: Request, options: FixOptions, pipeline: Pipeline | None, progress: Progress = silent
-) -> FixReport:
-    assert isinstance(order, tuple)
-    path, target = order
-    try:
-        return fix(path, target, options, pipeline=pipeline, progress=progress)
-    except AvsyncError as error:
-        return _failed(path, str(error))
-    except Exception as error:  # a file that finds a fault in some library must not stop the others
-        words = " ".join(str(error).split())
-        why = f"unexpected {type(error).__name__}: {words}; please report it with the file"
-        return _failed(path, f"{path}: {why}")
-
-
-def _tools(
-    options: FixOptions, progress: Progress, threads: int, notes: Sequence[str] = ()
-) -> Pipeline | None:
-    """Where the offset is given they only serve to measure the result, and may be missing."""
-    if options.offset_ms is not None and options.dry_run:
-        return None
-    try:
-        take_over(threads)
-        return Pipeline(options.detect, progress=progress, threads=threads, notes=notes)
-    except AvsyncError:
-        if options.offset_ms is None:
-            raise
-    return None
-
-
-def _failed(path: str, why: str) -> FixReport:
-    return FixReport(path, None, "error", reasons=(why,))
 
 
 def _is_temporary(path: str) -> bool:

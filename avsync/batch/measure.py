@@ -1,44 +1,48 @@
-"""One file of a batch: whatever goes wrong with it becomes its answer."""
+"""One file of a batch, by itself or in a worker: whatever goes wrong with it becomes its report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from time import monotonic
+from typing import TypeVar
 
+from avsync.batch.pool import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
-from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
+from avsync.remux.fix import FixOptions, fix
+from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
 
+R = TypeVar("R")
+Work = Callable[[Request], R]  # what is done with a file; may raise anything
+Failed = Callable[[str, str], R]  # the report on a path that could not be done, and why
 
-def try_detect(
-    path: str,
-    options: DetectOptions,
-    pipeline: Pipeline,
-    progress: Progress = silent,
-    *,
-    alone: bool = False,
-) -> SyncReport:
-    """As `detect`; whatever goes wrong with the file becomes a report of status `error`.
 
-    Unless it is `alone`, a pipe is refused: of those in folders, many are never written to.
-    """
+def report_on(order: Request, work: Work[R], failed: Failed[R]) -> R:
+    """What comes of a file; an error is a report, too."""
+    path = order if isinstance(order, str) else order[0]
     try:
-        if passes_by(path) and not alone:
-            raise MediaError(f"{path}: not a regular file; a pipe is read alone only")
-        return detect(path, options, pipeline=pipeline, progress=progress)
+        return work(order)
     except AvsyncError as error:
         why = str(error)
     except Exception as error:  # a file that finds a fault in some library must not stop the others
         words = " ".join(str(error).split())
         why = f"{path}: unexpected {type(error).__name__}: {words}; please report it with the file"
-    return SyncReport(path, "error", reasons=(why,))
+    return failed(path, why)
 
 
-def open_measure(
-    options: DetectOptions, notes: tuple[str, ...], threads: int
-) -> Callable[[str], SyncReport]:
+def alone(task: Task[R], work: Work[R], failed: Failed[R]) -> Iterator[Result[R]]:
+    """The result of a file that is the only one."""
+    started = monotonic()
+    report = report_on(task.order, work, failed)
+    yield Result(task, report, monotonic() - started)
+
+
+def open_detect(
+    options: DetectOptions, notes: Sequence[str], threads: int
+) -> Callable[[Request], SyncReport]:
     """Load the tools once, in a process that does nothing but measure files on so many threads.
 
     `notes` go into every report. Raises AvsyncError where the tools cannot be had.
@@ -46,4 +50,56 @@ def open_measure(
     take_over(threads)
     pipeline = Pipeline(options, threads=threads, notes=notes)
     _ = pipeline.loaded  # what cannot be had is said now
-    return partial(try_detect, options=options, pipeline=pipeline)
+    return partial(report_on, work=partial(_detect, pipeline=pipeline), failed=not_measured)
+
+
+def open_fix(
+    options: FixOptions, notes: Sequence[str], threads: int
+) -> Callable[[Request], FixReport]:
+    """The same, in a process that puts files right."""
+    pipeline = pipeline_to_fix(options, silent, threads, notes)
+    if pipeline:
+        import torch
+
+        torch.set_num_threads(threads)
+    return partial(report_on, work=partial(fixed, options, pipeline), failed=not_fixed)
+
+
+def pipeline_to_fix(
+    options: FixOptions, progress: Progress, threads: int, notes: Sequence[str] = ()
+) -> Pipeline | None:
+    """Where the offset is given it only serves to measure the result, and may be missing."""
+    if options.offset_ms is not None and options.dry_run:
+        return None
+    try:
+        take_over(threads)
+        return Pipeline(options.detect, progress=progress, threads=threads, notes=notes)
+    except AvsyncError:
+        if options.offset_ms is None:
+            raise
+    return None
+
+
+def fixed(
+    options: FixOptions, pipeline: Pipeline | None, order: Request, progress: Progress = silent
+) -> FixReport:
+    """Put a file right: an order names it, and the output."""
+    assert isinstance(order, tuple)
+    return fix(*order, options, pipeline=pipeline, progress=progress)
+
+
+def not_measured(path: str, why: str) -> SyncReport:
+    """The report of a file that could not be read."""
+    return SyncReport(path, "error", reasons=(why,))
+
+
+def not_fixed(path: str, why: str) -> FixReport:
+    """The report of a file that could not be put right."""
+    return FixReport(path, None, "error", reasons=(why,))
+
+
+def _detect(order: Request, pipeline: Pipeline) -> SyncReport:
+    assert isinstance(order, str)
+    if passes_by(order):  # of those in folders, many are never written to
+        raise MediaError(f"{order}: not a regular file; a pipe is read alone only")
+    return pipeline.detect(order)

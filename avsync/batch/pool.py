@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 from avsync.errors import InterruptError, WorkersError
-from avsync.report import Source
+from avsync.findings import Source
 
 STARTS = 3  # in a row that may fail before the run is given up
 AHEAD_PER_WORKER = 2  # files that are known, but not answered yet
@@ -84,7 +84,7 @@ class Pool(Generic[R]):
         timeout_seconds: float | None = None,
         max_retries: int = 0,
     ) -> None:
-        """`failed`: what is said of a path, and why, where its worker could not do it.
+        """`failed`: the report on a path whose worker could not do it, and why.
 
         `max_retries`: workers that a file may cost before it is given up.
         """
@@ -197,7 +197,7 @@ class Pool(Generic[R]):
                 self._todo.put(replace(task, attempts=task.attempts + 1))
                 return False
             why = f"the worker {lost} while it had this file; the others are not affected"
-        failed = self._failed(task.path, why)
+        failed = self._failed(task.path, f"{task.path}: {why}")
         self._results.put(Result(task, failed, monotonic() - started))
         return False
 

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from avsync.errors import OutputError
-from avsync.report import Segment, Source, SyncReport
+from avsync.findings import Segment, Source
+from avsync.report import SyncReport
 from avsync.system.atomic import drafted
 
 _Held = tuple[bytes, str, float | None, tuple[Segment, ...]]  # key, status, offset, segments
@@ -66,9 +67,9 @@ class ReportFile:
         known = SyncReport(path, "ok" if status == "ok" else "undetermined", offset_ms)
         return replace(known, segments=segments)
 
-    def append(self, report: SyncReport) -> None:
+    def append(self, report: SyncReport, curve: bool = True) -> None:
         """Add a line, in one write. Raises OutputError where the disk does not take it."""
-        line = f"{report.to_json()}\n".encode()
+        line = f"{report.to_json(curve=curve)}\n".encode()
         try:
             while line:
                 line = line[os.write(self._descriptor, line) :]

@@ -22,6 +22,7 @@ from avsync.cli.doctor import doctor
 from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
+from avsync.cli.options import flag_of
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
@@ -40,10 +41,20 @@ class _Group(TyperGroup):
             if str(error):
                 print(f"avsync: {error}", file=sys.stderr)
             raise typer.Exit(128 + error.signal_number) from error
+        except UsageError as error:
+            print(f"avsync: {one_line(_in_flags(error))}", file=sys.stderr)
+            raise typer.Exit(ExitStatus.USAGE) from error
         except AvsyncError as error:
             print(f"avsync: {one_line(str(error))}", file=sys.stderr)
-            status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
-            raise typer.Exit(status) from error
+            raise typer.Exit(ExitStatus.FAILED) from error
+
+
+def _in_flags(error: UsageError) -> str:
+    """What is wrong with a flag: the library's field, less its unit, is its name."""
+    if error.field is None:
+        return error.why
+    value = f"{error.value:g}" if isinstance(error.value, float) else str(error.value)
+    return f"{flag_of(error.field)} {value}".strip() + f": {error.why}"
 
 
 app = typer.Typer(

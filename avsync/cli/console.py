@@ -1,32 +1,20 @@
-"""What is written where: reports to stdout, progress and errors to stderr; the exit status."""
+"""What is written where: reports to stdout, errors to stderr; the exit status."""
 
+import csv
+import io
 import json
 import os
 import re
 import signal
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from time import monotonic
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import Any, Generic, Protocol, TextIO, TypeVar
 
 from avsync.batch.pool import Result
-from avsync.batch.resume import ReportFile
-from avsync.cli.rows import (
-    COLUMNS,
-    csv_line,
-    to_row,
-)
 from avsync.errors import InterruptError, OutputError
-from avsync.report import (
-    SyncReport,
-)
-from avsync.system.progress import Progress, silent
-from avsync.tolerance import Filter, Tolerance
 
 
 class ReportLike(Protocol):
@@ -42,6 +30,9 @@ class ReportLike(Protocol):
     def confidence(self) -> float | None: ...
     @property
     def reasons(self) -> tuple[str, ...]: ...
+    def to_dict(self, curve: bool) -> dict[str, Any]: ...
+    def to_row(self) -> tuple[Any, ...]: ...
+    def to_text(self) -> str: ...
 
 
 S = TypeVar("S", bound=ReportLike)
@@ -68,18 +59,20 @@ class OutputFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Output(Generic[S]):
     """What becomes of the answers."""
 
+    status_of: Callable[[S], ExitStatus]
+    columns: tuple[str, ...]  # of CSV
     form: OutputFormat = OutputFormat.TEXT
     alone: bool = False  # a single file was named, so that JSON is an object and not a list
-    allowed: Tolerance | None = None
-    wanted: Filter = field(default_factory=Filter)
-    into: ReportFile | None = None  # a report to go on with, instead of stdout
+    curve: bool = False  # stands in JSON
     verbose: bool = False  # a line on stderr for each file
+    wants: Callable[[S], bool] = lambda report: True
+    into: Callable[[S], None] | None = None  # a report to go on with, instead of stdout
 
 
-def write_reports(answers: Iterable[Result[SyncReport]], output: Output) -> ExitStatus:
+def write_reports(answers: Iterable[Result[S]], output: Output[S]) -> ExitStatus:
     """Write each report as soon as it is known; returns the exit status of all, wanted or not.
 
     Raises OutputError where they cannot be written, InterruptError where nobody reads any more.
@@ -87,27 +80,38 @@ def write_reports(answers: Iterable[Result[SyncReport]], output: Output) -> Exit
     worst, kept = ExitStatus.OK, []
     out = sys.stdout  # now: what measures the files may put another in its place
     if output.form is OutputFormat.CSV:
-        write_line(csv_line(COLUMNS), out)
+        write_line(csv_line(output.columns), out)
     for answer in answers:
         report = answer.report
-        worst = worse(worst, _status_of(report, output.allowed))
+        worst = worse(worst, output.status_of(report))
         log_line(answer, output.verbose)
-        if answer.task.known or not output.wanted.wants(report):
+        if (answer.task.known is not None and output.into) or not output.wants(report):
             continue
         if output.into:
-            output.into.append(report)
+            output.into(report)
         elif output.form is OutputFormat.JSON:
-            kept.append(report)
-        elif output.form is OutputFormat.JSONL:
-            write_line(report.to_json(), out)
-        elif output.form is OutputFormat.CSV:
-            write_line(csv_line(to_row(report)), out)
-        elif report.status != "error":
-            write_line(report.to_text(), out)
+            kept.append(report.to_dict(output.curve))
+        elif line := _line(report, output):
+            write_line(line, out)
     if output.form is OutputFormat.JSON:
-        objects = [report.to_dict() for report in kept]
-        write_line(json.dumps(objects[0] if output.alone and objects else objects, indent=2), out)
+        write_line(json.dumps(kept[0] if output.alone and kept else kept, indent=2), out)
     return worst
+
+
+def _line(report: S, output: Output[S]) -> str | None:
+    """A report as it is written; None: what went wrong is told on stderr."""
+    if output.form is OutputFormat.JSONL:
+        return json.dumps(report.to_dict(output.curve))
+    if output.form is OutputFormat.CSV:
+        return csv_line(report.to_row())
+    return None if report.status == "error" else report.to_text()
+
+
+def csv_line(values: tuple[Any, ...]) -> str:
+    """One line of CSV, without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(values)  # both of which it then quotes
+    return text.getvalue()[:-2]
 
 
 def write_line(line: str, out: TextIO) -> None:
@@ -151,16 +155,6 @@ def one_line(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
-def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
-    if report.status == "error":
-        return ExitStatus.FAILED
-    if report.offset_ms is None:
-        return ExitStatus.UNDETERMINED
-    if allowed and not allowed.allows(report):
-        return ExitStatus.OUTSIDE_TOLERANCE
-    return ExitStatus.OK
-
-
 def worse(a: ExitStatus, b: ExitStatus) -> ExitStatus:
     """The exit status of a run in which both happened."""
     order = (
@@ -170,84 +164,3 @@ def worse(a: ExitStatus, b: ExitStatus) -> ExitStatus:
         ExitStatus.FAILED,
     )
     return max(a, b, key=order.index)
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """A progress bar on stderr, where that is a terminal."""
-    with _bars(quiet) as bars:
-        yield _shown_in(bars)
-
-
-class BatchView:
-    """Counts answers, and shows them where a bar is given."""
-
-    def __init__(self, bars: Any, total: int | None) -> None:
-        self.progress = _shown_in(bars)  # of what comes before the first file
-        self._bars, self._total = bars, total
-        self._task: Any = None
-        self._counts: Counter[str] = Counter()
-        self._measured, self._since = 0, monotonic()
-
-    def watch(self, answers: Iterable[Result[S]]) -> Iterator[Result[S]]:
-        """Pass answers on, and count them."""
-        for answer in answers:
-            self._counts[answer.report.status] += 1
-            self._measured += answer.task.known is None
-            if self._bars:
-                if self._task is None:
-                    self._task = self._bars.add_task("", total=self._total)
-                done = sum(self._counts.values())
-                self._bars.update(self._task, completed=done, description=self.summary())
-            yield answer
-
-    def summary(self) -> str:
-        """Files done, at what rate, and what came of them."""
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(self._counts.items()))
-        rate = self._measured / max(monotonic() - self._since, 1e-3)
-        of_all = f" of {self._total}" if self._total is not None else ""
-        return f"{sum(self._counts.values())}{of_all} files, {rate:.1f}/s: {counts}"
-
-
-@contextmanager
-def batch_view(quiet: bool, total: int | None) -> Iterator[BatchView]:
-    """A bar over all files on stderr, where that is a terminal, and a last word when it ends."""
-    with _bars(quiet) as bars:
-        view = BatchView(bars, total)
-        yield view
-    if bars:
-        print(f"avsync: {view.summary()}", file=sys.stderr)
-
-
-@contextmanager
-def _bars(quiet: bool) -> Iterator[Any]:
-    """rich's bars on stderr; None where nobody would see them."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
-
-    with Bars(
-        *Bars.get_default_columns()[:-1],
-        TimeElapsedColumn(),
-        "gone,",
-        TimeRemainingColumn(),
-        "left",
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # else answers would be shown and not written
-    ) as bars:
-        yield bars
-
-
-def _shown_in(bars: Any) -> Progress:
-    tasks: dict[str, Any] = {}
-
-    def show(what: str, done: float, total: float | None) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    return show if bars else silent

@@ -1,22 +1,25 @@
 """`avsync detect`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avsync.batch.detect import BatchOptions, detect_all, detect_one, find_media, read_names
+from avsync.batch.detect import detect_all, detect_one
+from avsync.batch.options import BatchOptions
 from avsync.batch.resume import ReportFile
 from avsync.cli import options as opt
-from avsync.cli.console import ExitStatus, Output, batch_view, progress_bar, write_reports
+from avsync.cli.console import ExitStatus, Output, write_reports
+from avsync.cli.progress import batch_view, progress_bar
 from avsync.errors import UsageError
-from avsync.media.files import LIST, passes_by
+from avsync.media.files import LIST, find_media, passes_by, read_names
 from avsync.pipeline.options import DetectOptions
-from avsync.tolerance import Filter, Tolerance
+from avsync.report import COLUMNS, SyncReport
+from avsync.tolerance import ACCEPT, Filter, Tolerance
 
 STDIN = 0  # its descriptor
 
@@ -26,17 +29,14 @@ def detect(
     as_json: opt.AsJson = False,
     as_jsonl: opt.AsJsonLines = False,
     as_csv: opt.AsCsv = False,
-    max_offset: Annotated[float, typer.Option(help="Search so many seconds to either side.")] = 1.0,
+    curve: opt.WithCurve = False,
+    max_offset: opt.MaxOffset = 1.0,
+    accept: opt.Accept = ACCEPT,
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
-    upstream_scoring: Annotated[
-        bool,
-        typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has."),
-    ] = False,
-    thorough: Annotated[
-        bool, typer.Option("--thorough", help="Look at long files from end to end.")
-    ] = False,
+    upstream_scoring: opt.UpstreamScoring = False,
+    thorough: opt.Thorough = False,
     tolerance: opt.ToleranceName = None,
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
@@ -53,6 +53,7 @@ def detect(
     ray_address: opt.RayAddress = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    json_schema: Annotated[bool, opt.json_schema(SyncReport)] = False,
 ) -> None:
     """Measure how far sound and picture are apart.
 
@@ -61,33 +62,36 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(
-        max_offset,
-        faces,
-        cropped,
-        weights,
-        upstream_scoring,
-        device,
-        audio_track,
-        video_track,
-        thorough=thorough,
-    )
+        max_offset, faces, cropped, weights, upstream_scoring, device,
+        audio_track, video_track, thorough=thorough, accept=accept,
+    )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
-    form = opt.form(as_json, as_jsonl, as_csv, resume)
     wanted = Filter(min_confidence, max_abs_offset)
     if resume and wanted.asks:
         raise UsageError("--resume keeps every answer: filter the finished report instead")
-    allowed = Tolerance.of(tolerance) if tolerance else None
     names = opt.named(inputs, null)
-    alone = len(names) == 1 and names[0] != LIST and not os.path.isdir(names[0])
-    output = Output(form, alone, allowed, wanted, verbose=verbose)
-    if alone and not (timeout or resume or engine != "local"):
+    output = Output(
+        partial(_status_of, allowed=Tolerance.of(tolerance) if tolerance else None),
+        COLUMNS, opt.form(as_json, as_jsonl, as_csv, resume), opt.is_alone(names),
+        curve, verbose, wanted.wants,
+    )  # fmt: skip
+    if output.alone and not (timeout or resume or engine != "local"):
         with progress_bar(quiet) as progress:
-            worst = write_reports(detect_one(names[0], chosen, progress), output)
-    else:
-        if passing := [name for name in names if passes_by(name)]:
-            raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-        worst = _detect_many(_Batch(names, globs or [], null, resume, quiet), chosen, how, output)
-    raise typer.Exit(worst)
+            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress), output))
+    if passing := [name for name in names if passes_by(name)]:
+        raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
+    batch = _Batch(names, globs or [], null, resume, quiet)
+    raise typer.Exit(_detect_many(batch, chosen, how, output))
+
+
+def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
+    if report.status == "error":
+        return ExitStatus.FAILED
+    if report.offset_ms is None:
+        return ExitStatus.UNDETERMINED
+    if allowed and not allowed.allows(report):
+        return ExitStatus.OUTSIDE_TOLERANCE
+    return ExitStatus.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class _Batch:
 
 
 def _detect_many(
-    batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output
+    batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output[SyncReport]
 ) -> ExitStatus:
     paths, total = batch.paths()
     with ExitStack() as stack:
@@ -119,4 +123,5 @@ def _detect_many(
         view = stack.enter_context(batch_view(batch.quiet, total))
         found = detect_all(paths, options, how, report, view.progress)
         answers = stack.enter_context(closing(found))
-        return write_reports(view.watch(answers), replace(output, into=report))
+        into = partial(report.append, curve=output.curve) if report else None
+        return write_reports(view.watch(answers), replace(output, into=into))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.cli.console import progress_bar
+from avsync.cli.progress import progress_bar
 from avsync.cli.training import DATA_HELP, JOBS, Jobs, Quiet, say
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from avsync.cli import options as opt
-from avsync.cli.console import progress_bar
+from avsync.cli.progress import progress_bar
 from avsync.pipeline.loading import take_over
 from avsync.pipeline.options import DetectOptions
 

@@ -1,37 +1,22 @@
 """`avsync fix`."""
 
-import json
 import signal
-import sys
-from collections.abc import Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from avsync.batch.detect import BatchOptions, read_names
 from avsync.batch.fix import Places, fix_all, fix_one
-from avsync.batch.pool import Result
+from avsync.batch.options import BatchOptions
 from avsync.cli import options as opt
-from avsync.cli.console import (
-    ExitStatus,
-    OutputFormat,
-    batch_view,
-    log_line,
-    progress_bar,
-    worse,
-    write_line,
-)
-from avsync.cli.rows import (
-    csv_line,
-)
-from avsync.media.files import LIST
+from avsync.cli.console import ExitStatus, Output, write_reports
+from avsync.cli.progress import batch_view, progress_bar
+from avsync.media.files import LIST, read_names
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
 from avsync.remux.plan import RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
-from avsync.tolerance import Tolerance
+from avsync.tolerance import ACCEPT, Tolerance
 
 STATUS = {
     "error": ExitStatus.FAILED,
@@ -40,7 +25,7 @@ STATUS = {
 }
 STDIN = 0  # its descriptor
 
-Output = Annotated[str, typer.Option("--output", "-o", help="File, or folder for several.")]
+Target = Annotated[str, typer.Option("--output", "-o", help="File, or folder for several.")]
 Offset = Annotated[
     float | None, typer.Option(help="Delay the sound by so many ms; do not measure before.")
 ]
@@ -57,11 +42,10 @@ Pitch = Annotated[
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
-Range = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
 
 
 def fix(
-    output: Output,
+    output: Target,
     inputs: opt.Inputs = None,
     offset: Offset = None,
     audio_track: Track = None,
@@ -76,7 +60,9 @@ def fix(
     as_json: opt.AsJson = False,
     as_jsonl: opt.AsJsonLines = False,
     as_csv: opt.AsCsv = False,
-    max_offset: Range = 1.0,
+    curve: opt.WithCurve = False,
+    max_offset: opt.MaxOffset = 1.0,
+    accept: opt.Accept = ACCEPT,
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
@@ -88,6 +74,7 @@ def fix(
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    json_schema: Annotated[bool, opt.json_schema(FixReport)] = False,
 ) -> None:
     """Put sound and picture in step without encoding anything again, and measure the result.
 
@@ -95,46 +82,29 @@ def fix(
 
     Many:      avsync fix rushes/ -o synced/
     """
-    form = opt.form(as_json, as_jsonl, as_csv, None)
     options = FixOptions(
-        DetectOptions(max_offset, faces, cropped, weights, device=device, video_track=video_track),
-        offset,
-        Tolerance.of(tolerance),
-        always_write,
-        force,
-        dry_run,
-        drift,
+        DetectOptions(
+            max_offset, faces, cropped, weights, device=device, video_track=video_track,
+            accept=accept,
+        ),
+        offset, Tolerance.of(tolerance), always_write, force, dry_run, drift,
         RemuxOptions(audio_track, reencode_audio, keep_pitch),
-    )
+    )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json)
     places = Places(opt.named(inputs, null), output, globs or [], null)
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _leave)  # through every `finally`, so that nothing stays behind
-    run = _fix_many if places.is_several or timeout else _fix_alone
-    saying = _Saying(form, not places.is_several, quiet, verbose)
-    raise typer.Exit(run(places, options, how, saying))
-
-
-@dataclass(frozen=True, slots=True)
-class _Saying:
-    """What is said, and how."""
-
-    form: OutputFormat
-    alone: bool  # a single file was named
-    quiet: bool
-    verbose: bool
-
-
-def _fix_alone(
-    places: Places, options: FixOptions, how: BatchOptions, saying: _Saying
-) -> ExitStatus:
+    form = opt.form(as_json, as_jsonl, as_csv, None)
+    said = Output(_status_of, COLUMNS, form, not places.is_several, curve, verbose)
+    if places.is_several or timeout:
+        raise typer.Exit(_fix_many(places, options, how, said, quiet))
     ((path, target),) = places.pairs()
-    with progress_bar(saying.quiet) as progress:
-        return _write(fix_one(path, target, options, progress), saying)
+    with progress_bar(quiet) as progress:
+        raise typer.Exit(write_reports(fix_one(path, target, options, progress), said))
 
 
 def _fix_many(
-    places: Places, options: FixOptions, how: BatchOptions, saying: _Saying
+    places: Places, options: FixOptions, how: BatchOptions, said: Output[FixReport], quiet: bool
 ) -> ExitStatus:
     pairs = places.pairs(read_names(STDIN, b"\0" if places.exact else b"\n"))
     total = None
@@ -142,31 +112,13 @@ def _fix_many(
         known = list(pairs)
         pairs, total = iter(known), len(known)
     with ExitStack() as stack:
-        view = stack.enter_context(batch_view(saying.quiet, total))
+        view = stack.enter_context(batch_view(quiet, total))
         answers = stack.enter_context(closing(fix_all(pairs, options, how, view.progress)))
-        return _write(view.watch(answers), saying)
+        return write_reports(view.watch(answers), said)
 
 
-def _write(answers: Iterable[Result[FixReport]], saying: _Saying) -> ExitStatus:
-    """Say each file's fate as soon as it is known; returns the exit status."""
-    worst, kept = ExitStatus.OK, []
-    if saying.form is OutputFormat.CSV:
-        write_line(csv_line(COLUMNS), sys.stdout)
-    for answer in answers:
-        report = answer.report
-        worst = worse(worst, STATUS.get(report.status, ExitStatus.OK))
-        log_line(answer, saying.verbose)
-        if saying.form is OutputFormat.JSON:
-            kept.append(report.to_dict())
-        elif saying.form is OutputFormat.JSONL:
-            write_line(report.to_json(), sys.stdout)
-        elif saying.form is OutputFormat.CSV:
-            write_line(csv_line(report.to_row()), sys.stdout)
-        elif report.status != "error":
-            write_line(report.to_text(), sys.stdout)
-    if saying.form is OutputFormat.JSON:
-        write_line(json.dumps(kept[0] if saying.alone else kept, indent=2), sys.stdout)
-    return worst
+def _status_of(report: FixReport) -> ExitStatus:
+    return STATUS.get(report.status, ExitStatus.OK)
 
 
 def _leave(number: int, frame: Any) -> None:

@@ -1,7 +1,10 @@
 """Flags that many files call for, spelt once."""
 
+import json
+import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +34,17 @@ Globs = Annotated[
 ]
 Null = Annotated[
     bool, typer.Option("-0", "--null", help="The list on stdin has a null byte after each name.")
+]
+Accept = Annotated[
+    float, typer.Option(help="Confidence from which on an offset is an answer, 0 to 1.")
+]
+MaxOffset = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
+Thorough = Annotated[bool, typer.Option("--thorough", help="Look at long files from end to end.")]
+UpstreamScoring = Annotated[
+    bool, typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has.")
+]
+WithCurve = Annotated[
+    bool, typer.Option("--curve", help="JSON with the distance curve that was read.")
 ]
 Jobs = Annotated[
     int | None,
@@ -73,12 +87,37 @@ Verbose = Annotated[
 ]
 
 
+def flag_of(field: str) -> str:
+    """The flag of a library's field: flags do without units."""
+    return "--" + re.sub("_(seconds|ms)$", "", field).replace("_", "-")
+
+
 def named(inputs: list[str] | None, null: bool) -> list[str]:
     """The inputs; -0 alone means the list on stdin. Raises UsageError where there is neither."""
     names = list(inputs or ([LIST] if null else ()))
     if not names:
         raise UsageError("name videos, folders of videos, or - for a list on stdin")
     return names
+
+
+def is_alone(names: list[str]) -> bool:
+    """Whether it is a single file that was named."""
+    return len(names) == 1 and names[0] != LIST and not os.path.isdir(names[0])
+
+
+def json_schema(of: type) -> Any:
+    """A flag that prints the schema of a command's reports, instead of doing anything."""
+
+    def show(wanted: bool) -> None:
+        if wanted:
+            from avsync.schema import schema_of
+
+            print(json.dumps(schema_of(of), indent=2))
+            raise typer.Exit
+
+    return typer.Option(
+        "--json-schema", callback=show, is_eager=True, help="Print the JSON schema of the reports."
+    )
 
 
 def form(as_json: bool, as_jsonl: bool, as_csv: bool, resume: Path | None) -> OutputFormat:

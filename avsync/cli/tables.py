@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from avsync.sync.reasons import MIN_CONFIDENCE
+from avsync.tolerance import ACCEPT
 
 if TYPE_CHECKING:
     from avsync.training.evaluate import Answers, Evaluation, Shares
@@ -122,7 +122,7 @@ def _write_answers(console: Console, name: str, answers: "Answers") -> None:
     table = Table(
         title=f"{name}: confidence",
         caption=f"expected calibration error {answers.calibration_error:.3f}; "
-        f"of {answers.sure_answers} answers with confidence {MIN_CONFIDENCE:g} and more, "
+        f"of {answers.sure_answers} answers with confidence {ACCEPT:g} and more, "
         f"{_percent(answers.sure_and_right)} right",
     )
     for column in ("answers", "confidence", "right"):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.cli.console import progress_bar
+from avsync.cli.progress import progress_bar
 
 DATA_HELP = "Prepared folders, folders of videos, LRS2, or manifests (TSV)."
 Jobs = Annotated[int, typer.Option(help="Processes that prepare clips.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.cli.console import progress_bar
+from avsync.cli.progress import progress_bar
 from avsync.errors import AvsyncError, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch and check network weights.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avsync.cli.console import progress_bar
+from avsync.cli.progress import progress_bar
 from avsync.cli.training import JOBS, Config, Jobs, Quiet, say
 from avsync.errors import UsageError
 

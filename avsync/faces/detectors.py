@@ -105,7 +105,7 @@ def resolve_detector(
 def check_name(wanted: str) -> None:
     """Raises UsageError for a name that is neither a detector's nor `auto`."""
     if wanted not in ("auto", *DETECTORS):
-        raise UsageError(f"--faces {wanted}: unknown; choose auto, {', '.join(DETECTORS)}")
+        raise UsageError(f"unknown; choose auto, {', '.join(DETECTORS)}", "faces", wanted)
 
 
 def is_ready(wanted: str) -> bool:

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from avsync.faces.crops import CropGeometry
 from avsync.faces.detectors import FaceDetector
 from avsync.faces.tracking import SMALL_SIDE, find_faces
-from avsync.media.decode import MAX_SIDE, read_still
-from avsync.media.probe import MediaInfo
+from avsync.media.decode import MAX_SIDE
+from avsync.media.recording import Recording
 
 SECONDS_PER_STILL = 15
 FEWEST_STILLS, MOST_STILLS = 3, 9
@@ -20,25 +20,24 @@ SIDE_MULTIPLE = 64  # pixels; sizes between make no difference
 SMALLEST_SHARE = 0.5  # of the largest face; what is smaller is taken for background
 
 
-def side_needed(info: MediaInfo, detector: FaceDetector, geometry: CropGeometry) -> int:
-    """Larger side in pixels at which a file must be decoded; 1280 where that cannot be told."""
-    video, _ = info.require_both()
-    side = min(MAX_SIDE, max(video.width, video.height))
-    if side <= SMALL_SIDE or not info.duration_seconds:
+def side_needed(recording: Recording, detector: FaceDetector, geometry: CropGeometry) -> int:
+    """Larger side in pixels at which pictures must be had; 1280 where that cannot be told."""
+    side = min(MAX_SIDE, max(recording.size))
+    if side <= SMALL_SIDE or not recording.duration_seconds:
         return MAX_SIDE
-    smallest = min(_faces(info, detector, info.duration_seconds), default=None)
+    smallest = min(_faces(recording, detector, recording.duration_seconds), default=None)
     if smallest is None:
         return MAX_SIDE
     needed = geometry.pixels / geometry.side / smallest  # larger sides of a picture's
     return min(MAX_SIDE, max(SMALL_SIDE, SIDE_MULTIPLE * round(needed / SIDE_MULTIPLE + 0.5)))
 
 
-def _faces(info: MediaInfo, detector: FaceDetector, seconds: float) -> Iterator[float]:
+def _faces(recording: Recording, detector: FaceDetector, seconds: float) -> Iterator[float]:
     """Larger sides of the faces in some stills, in larger sides of the picture."""
     count = min(MOST_STILLS, max(FEWEST_STILLS, round(seconds / SECONDS_PER_STILL)))
     places = [seconds * (k + 0.5) / count for k in range(count)]
     with ThreadPoolExecutor(FEWEST_STILLS, "still") as pool:
-        stills = list(pool.map(lambda place: read_still(info, place, SMALL_SIDE), places))
+        stills = list(pool.map(lambda place: recording.still(place, SMALL_SIDE), places))
     for picture in stills:
         if picture is None:
             continue

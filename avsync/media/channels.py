@@ -9,19 +9,22 @@ OPPOSED = -0.5  # correlation of two channels below which one of them is taken f
 
 
 def to_mono(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
-    """(N, C) samples of one or two channels -> (N,), piece by piece: their mean.
+    """(N, C) samples of any channels -> (N,), piece by piece: their mean.
 
-    A channel that is the other one turned over (a cable soldered wrongly) is turned back first: in
-    the mean of both nothing of the speech would be left. Which way round a channel is does not
+    A channel that is the first one turned over (a cable soldered wrongly) is turned back before: in
+    the mean nothing of the speech would be left. Which way round a channel is does not
     matter otherwise. What is told is told by all that was heard so far.
     """
-    powers, product = np.zeros(2), 0.0
+    powers: NDArray[np.float64] | float = 0.0
+    products: NDArray[np.float64] | float = 0.0
     for chunk in chunks:
-        if chunk.shape[1] == 1:
+        count = chunk.shape[1]
+        if count == 1:
             yield chunk[:, 0]
             continue
-        left, right = chunk[:, 0].astype(np.float64), chunk[:, 1].astype(np.float64)
-        powers += (left @ left, right @ right)
-        product += float(left @ right)
-        is_opposed = product < OPPOSED * float(np.sqrt(powers.prod()))
-        yield np.asarray(np.rint((left - right if is_opposed else left + right) / 2), np.int16)
+        channels = chunk.T.astype(np.float64)
+        powers = powers + np.array([channel @ channel for channel in channels])
+        products = products + np.array([channels[0] @ channel for channel in channels])
+        is_opposed = products < OPPOSED * np.sqrt(powers[0] * powers)
+        signs = np.where(is_opposed, -1.0, 1.0)
+        yield np.asarray(np.rint(signs @ channels / count), np.int16)

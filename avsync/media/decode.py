@@ -219,5 +219,10 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
 
 def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:
     """Width and height of the frames that `read_frames` gives."""
-    scale = min(1.0, max_side / max(video.width, video.height))
-    return max(2, round(video.width * scale)), max(2, round(video.height * scale))
+    return fitted(video.width, video.height, max_side)
+
+
+def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Width and height of a picture that is made smaller, where it has to be."""
+    scale = min(1.0, max_side / max(width, height))
+    return max(2, round(width * scale)), max(2, round(height * scale))

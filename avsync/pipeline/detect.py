@@ -1,4 +1,4 @@
-"""The chain: a path and options become a report.
+"""The chain: a file or clip and options become a report.
 
     file -> frames -> face tracks -> crops -> video embeddings --\\
          -> samples -> MFCC -> audio embeddings ------------------ distances -> offset -> report
@@ -6,13 +6,19 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from avsync.media.files import at_hand
-from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
+from avsync.pipeline.loading import (
+    PathOrClip,
+    Pipeline,
+    embedder_of,
+    open_recording,
+    require_opencv,
+)
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def detect(
-    path: str | os.PathLike[str],
+    source: PathOrClip,
     options: DetectOptions | None = None,
     *,
     pipeline: Pipeline | None = None,
@@ -32,25 +38,44 @@ def detect(
 ) -> SyncReport:
     """Find by how many milliseconds the sound of a talking-face video is out of step.
 
-    `pipeline`, opened with the same options, saves loading them again for every file. Returns a
-    report, `undetermined` where the file does not allow an answer. Raises an `AvsyncError` where
-    it cannot be read at all.
+    Parameters
+    ----------
+    source : path or Clip
+        A file, an address (http and the like), or arrays.
+    options : DetectOptions, optional
+        How to look at it.
+    pipeline : Pipeline, optional
+        Made with the same options: saves loading weights and detector again for every file.
+    progress : callable, optional
+        Is told (what, done, total).
+
+    Returns
+    -------
+    SyncReport
+        Undetermined, with reasons and candidates, where the file does not allow an answer.
+
+    Raises
+    ------
+    AvsyncError
+        Where it cannot be read at all, or weights or detector cannot be had.
+
+    Examples
+    --------
+    >>> import avsync
+    >>> report = avsync.detect("docs/talking.mp4")
+    >>> report.status, round(report.offset_ms, -1)
+    ('ok', -120.0)
     """
     require_opencv()
-    from avsync.media.probe import probe
-    from avsync.sync.reasons import other_tracks
-
     options = options or (pipeline.options if pipeline else DetectOptions())
-    with at_hand(path) as place:
-        info = probe(place, options.audio_track, options.video_track)
-        info.require_both()
+    with open_recording(source, options) as recording:
         pipeline = pipeline or Pipeline(options, progress=progress)
-        embedder = embedder_of(info, pipeline, progress)
-        report = _answer(os.fspath(path), embedder, options, pipeline)
+        embedder = embedder_of(recording, pipeline, progress)
+        report = _answer(name_of(source), embedder, options, pipeline)
         if report.status == "undetermined" and pipeline.detector:
             report = _turned_answer(report, embedder, options, pipeline)
-    hints = other_tracks(info) if report.status == "undetermined" else ()
-    return replace(
+    hints = recording.alternatives if report.status == "undetermined" else ()
+    report = replace(
         report,
         reasons=(*report.reasons, *hints),
         looked_seconds=embedder.frames / FRAMES_PER_SECOND,
@@ -58,6 +83,19 @@ def detect(
         weights=pipeline.loaded.weights.name,
         warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
     )
+    log_warnings(report)
+    return report
+
+
+def name_of(source: PathOrClip) -> str:
+    """What a file or clip is called in reports."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else source.name
+
+
+def log_warnings(report: SyncReport) -> None:
+    """Warnings stand in the report, and go to the logger `avsync`, for programs that listen."""
+    for warning in report.warnings:
+        logging.getLogger("avsync").warning("%s: %s", report.path, warning)
 
 
 def _answer(
@@ -65,9 +103,9 @@ def _answer(
 ) -> SyncReport:
     from avsync.pipeline import sampling
 
-    info = embedder.info
-    is_whole = options.thorough or not info.timeline.is_regular  # else places cannot be found
-    if is_whole or not sampling.is_long(info.duration_seconds):
+    recording = embedder.recording
+    is_whole = options.thorough or not recording.is_seekable
+    if is_whole or not sampling.is_long(recording.duration_seconds):
         return verdict(path, [embedder.look()], options, pipeline)
     return _sampled(path, embedder, options, pipeline)
 
@@ -95,12 +133,15 @@ def verdict(
     path: str, looks: "Sequence[EmbeddedClip]", options: DetectOptions, pipeline: Pipeline
 ) -> SyncReport:
     """What is told by one or more looks at a file, in time."""
-    from avsync.sync.verdict import SearchOptions, judge
+    from avsync.sync.verdict import SearchOptions, reach_verdict
 
     question = SearchOptions(
-        options.max_offset_seconds, options.upstream_scoring, options.detect_changes
+        options.max_offset_seconds,
+        options.upstream_scoring,
+        options.detect_changes,
+        options.accept,
     )
-    return judge(path, looks, pipeline.loaded.calibration, question)
+    return reach_verdict(path, looks, pipeline.loaded.calibration, question)
 
 
 def _sampled(
@@ -109,7 +150,7 @@ def _sampled(
     """What parts of a long file tell, as many as it takes; or all of it, where they disagree."""
     from avsync.pipeline import sampling
 
-    seconds = embedder.info.duration_seconds or 0.0
+    seconds = embedder.recording.duration_seconds or 0.0
     reach = sampling.reach_seconds(seconds, options.max_offset_seconds)
     alone = replace(options, upstream_scoring=False)
     seen: list[EmbeddedClip] = []

@@ -1,4 +1,4 @@
-"""Stages 1 to 4 on a part of a file: pictures and sound become embeddings."""
+"""Stages 1 to 4 on a part of a recording: pictures and sound become embeddings."""
 
 import math
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from avsync.faces.detectors import FaceDetector
 from avsync.faces.resolution import side_needed
 from avsync.faces.tracking import cropped_faces, follow_faces
 from avsync.faces.turning import all_turned, as_shown
-from avsync.media.decode import MAX_SIDE, WHOLE, Span, decoded_size, read_frames, read_samples
+from avsync.media.decode import MAX_SIDE, WHOLE, Span, fitted
 from avsync.media.frames import Frame
-from avsync.media.probe import MediaInfo
+from avsync.media.recording import Recording
 from avsync.model.embed import Loading, embed_sound, embed_tracks
 from avsync.speech import is_audible, mfcc
 from avsync.sync.offset import BLOCK_FRAMES
@@ -29,9 +29,9 @@ KEPT_EVERY, MOST_KEPT = 8, 4  # frames
 
 @dataclass(slots=True)
 class VideoEmbedder:
-    """Looks at a file, once or several times; made by `VideoEmbedder.of`."""
+    """Looks at a recording, once or several times; made by `VideoEmbedder.of`."""
 
-    info: MediaInfo
+    recording: Recording
     detector: FaceDetector | None  # None: the picture is a face crop already
     geometry: CropGeometry
     network: Loading
@@ -48,7 +48,7 @@ class VideoEmbedder:
     @classmethod
     def of(
         cls,
-        info: MediaInfo,
+        recording: Recording,
         detector: FaceDetector | None,
         geometry: CropGeometry,
         network: Loading,
@@ -56,10 +56,10 @@ class VideoEmbedder:
         progress: Progress,
     ) -> "VideoEmbedder":
         """Takes a few stills to see how large pictures must be. Raises MediaError."""
-        side = side_needed(info, detector, geometry) if detector else MAX_SIDE
-        total, notes = info.duration_seconds, list(info.timeline.notes)
+        side = side_needed(recording, detector, geometry) if detector else MAX_SIDE
+        total, notes = recording.duration_seconds, list(recording.notes)
         return cls(
-            info, detector, geometry, network, threads, progress, total, side, warnings=notes
+            recording, detector, geometry, network, threads, progress, total, side, warnings=notes
         )
 
     def look(self, span: Span = WHOLE, reach_seconds: float = 0.0) -> EmbeddedClip:
@@ -84,18 +84,17 @@ class VideoEmbedder:
 
     def _hear(self, span: Span, words: list[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Embedded sound, and whether something is heard."""
-        steps = mfcc(read_samples(self.info, words, span))
+        steps = mfcc(self.recording.samples(words, span))
         return embed_sound(steps, self.network()), is_audible(steps)
 
     def _tracks(self, span: Span) -> list[FaceTrack]:
         words: list[str] = []
         colour = self.geometry.colour or self.turned_degrees != 0
-        frames = self._counted(read_frames(self.info, words, self.side, span, colour))
+        frames = self._counted(self.recording.frames(words, self.side, span, colour))
         if self.detector:
             faces = follow_faces(all_turned(frames, self.turned_degrees), self.detector)
         else:
-            video, _ = self.info.require_both()
-            width, height = decoded_size(video, self.side)
+            width, height = fitted(*self.recording.size, self.side)
             faces = cropped_faces(frames, box_of_cropped(height, width))
         tracks = embed_tracks(faces, self.geometry, self.network, self.threads)
         self._note(words)
@@ -103,10 +102,10 @@ class VideoEmbedder:
 
     def _track(self, track: FaceTrack, lead: int) -> FaceTrack:
         """With boxes in the source's pixels, and times since the sound began."""
-        video, _ = self.info.require_both()
-        width, height = decoded_size(video, self.side)
+        source_width, source_height = self.recording.size
+        width, height = fitted(source_width, source_height, self.side)
         boxes = as_shown(track.boxes, self.turned_degrees, width, height)
-        return FaceTrack(track.first_frame + lead, boxes * (video.width / width), track.video)
+        return FaceTrack(track.first_frame + lead, boxes * (source_width / width), track.video)
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Passes frames through, and tells how far the film has run."""

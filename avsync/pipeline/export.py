@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Pipeline, embedder_of
+from avsync.pipeline.loading import Pipeline, embedder_of, open_recording
 from avsync.pipeline.options import DetectOptions
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
@@ -71,7 +71,7 @@ def check_output(path: Path, output: Path, force: bool) -> None:
     """Raise where `output` cannot be written, before any work is done."""
     package = PACKAGES.get(output.suffix.lower())
     if package is None:
-        raise UsageError(f"{output}: name a file that ends in {', '.join(PACKAGES)}")
+        raise UsageError(f"name a file that ends in {', '.join(PACKAGES)}", "output", output)
     if find_spec(package) is None:
         raise ToolMissingError(
             f"{output}: {output.suffix} files need a package: pip install {package}; or write .npz"
@@ -83,11 +83,9 @@ def embed_video(
     path: Path, options: DetectOptions, pipeline: Pipeline, progress: Progress = silent
 ) -> EmbeddingTable:
     """All face tracks and the whole sound of a video, embedded."""
-    from avsync.media.probe import probe
-
-    info = probe(path, options.audio_track, options.video_track)
-    embedder = embedder_of(info, pipeline, progress)
-    seen = embedder.look()
+    with open_recording(path, options) as recording:
+        embedder = embedder_of(recording, pipeline, progress)
+        seen = embedder.look()
     facts = {
         "format": str(FORMAT),
         "source": os.fspath(path),

@@ -5,9 +5,10 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.pipeline.options import DetectOptions
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from avsync.faces.crops import CropGeometry
     from avsync.faces.detectors import FaceDetector
-    from avsync.media.probe import MediaInfo
+    from avsync.media.clip import Clip
+    from avsync.media.recording import Recording
     from avsync.model.embed import EmbeddingModel
     from avsync.model.weights import Weights
     from avsync.pipeline.embedder import VideoEmbedder
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from avsync.sync.confidence import Calibration
     from avsync.tracks import EmbeddedClip
 
+
+PathOrClip: TypeAlias = "str | os.PathLike[str] | Clip"
 
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
 
@@ -108,14 +112,21 @@ class Pipeline:
         """Waits for it. Raises AvsyncError where it cannot be had."""
         return self._loading.result()
 
-    def detect(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> "SyncReport":
+    def detect(self, source: "PathOrClip", *, progress: Progress = silent) -> "SyncReport":
         """As `avsync.detect`, with these options and what is loaded already."""
         from avsync.pipeline.detect import detect
 
-        return detect(path, self.options, pipeline=self, progress=progress)
+        return detect(source, self.options, pipeline=self, progress=progress)
 
-    def embed(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> "EmbeddedClip":
-        """Embed every face and the sound of a file, all of it.
+    def embed(self, source: "PathOrClip", *, progress: Progress = silent) -> "EmbeddedClip":
+        """Embed every face and the sound of a file or clip, all of it.
+
+        Parameters
+        ----------
+        source : path or Clip
+            A file, an address, or arrays.
+        progress : callable, optional
+            Is told (what, done, total).
 
         Returns
         -------
@@ -128,13 +139,31 @@ class Pipeline:
         MediaError
             Where nothing can be decoded.
         """
-        from avsync.media.files import at_hand
-        from avsync.media.probe import probe
+        with open_recording(source, self.options) as recording:
+            return embedder_of(recording, self, progress).look()
 
-        with at_hand(path) as place:
-            info = probe(place, self.options.audio_track, self.options.video_track)
-            info.require_both()
-            return embedder_of(info, self, progress).look()
+
+@contextmanager
+def open_recording(source: "PathOrClip", options: DetectOptions) -> Iterator["Recording"]:
+    """A file or clip, ready to be looked at.
+
+    Raises MediaError for a file that lacks picture or sound, UsageError for tracks of a clip.
+    """
+    from avsync.media.clip import Clip, ClipRecording
+    from avsync.media.files import at_hand
+    from avsync.media.probe import probe
+    from avsync.media.recording import FileRecording
+
+    if isinstance(source, Clip):
+        for field in ("audio_track", "video_track"):
+            if (number := getattr(options, field)) is not None:
+                raise UsageError("a clip of arrays has no tracks to choose from", field, number)
+        yield ClipRecording(source)
+        return
+    with at_hand(source) as place:
+        info = probe(place, options.audio_track, options.video_track)
+        info.require_both()
+        yield FileRecording(info)
 
 
 def take_over(threads: int | None = None) -> None:
@@ -179,15 +208,15 @@ def _load(options: DetectOptions, threads: int) -> LoadedModel:
     return LoadedModel(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
 
 
-def embedder_of(info: "MediaInfo", pipeline: Pipeline, progress: Progress) -> "VideoEmbedder":
-    """What looks at a file with these tools. Raises MediaError."""
+def embedder_of(recording: "Recording", pipeline: Pipeline, progress: Progress) -> "VideoEmbedder":
+    """What looks at a recording with these tools. Raises MediaError."""
     from avsync.pipeline.embedder import VideoEmbedder
 
     def network() -> "EmbeddingModel":
         return pipeline.loaded.network
 
     return VideoEmbedder.of(
-        info, pipeline.detector, pipeline.geometry, network, pipeline.threads, progress
+        recording, pipeline.detector, pipeline.geometry, network, pipeline.threads, progress
     )
 
 
@@ -198,7 +227,7 @@ def device_of(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {wanted}: not here; choose auto or cpu")
+        raise UsageError("not here; choose auto or cpu", "device", wanted)
     return wanted
 
 

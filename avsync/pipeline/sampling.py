@@ -13,8 +13,8 @@ from avsync.media.decode import Span
 from avsync.report import SyncReport
 from avsync.sync.drift import FINE_SLOPE
 from avsync.sync.offset import BLOCK_FRAMES
-from avsync.sync.reasons import MIN_CONFIDENCE
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND
+from avsync.tolerance import ACCEPT
 
 WHOLE_SECONDS = 180.0  # shorter files are looked at from end to end
 LOOK_FRAMES = 20 * FRAMES_PER_SECOND
@@ -33,7 +33,7 @@ class Look:
     @property
     def is_sure(self) -> bool:
         """Whether its offset can be relied on."""
-        return self.report.status == "ok" and (self.report.confidence or 0.0) >= MIN_CONFIDENCE
+        return self.report.status == "ok" and (self.report.confidence or 0.0) >= ACCEPT
 
 
 def is_long(duration_seconds: float | None) -> bool:

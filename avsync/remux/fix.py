@@ -17,7 +17,7 @@ from avsync.media.files import local_file
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
-from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.options import DetectOptions, check_track
 from avsync.remux.containers import COVER
 from avsync.remux.move import Move, steps, write_proved
 from avsync.remux.plan import (
@@ -40,25 +40,55 @@ MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure wa
 
 @dataclass(frozen=True, slots=True)
 class FixOptions:
-    """How to look at a file, and how to write it."""
+    """How to look at a file, and how to write it.
+
+    Attributes
+    ----------
+    detect : DetectOptions
+        How to look at it, before and after.
+    offset_ms : float or None
+        Known already: delay the sound by it, an hour at most. None: measure.
+    tolerance : Tolerance
+        What is inside is left alone.
+    always_write : bool
+        Copy what is left alone.
+    force : bool
+        Replace an existing output.
+    dry_run : bool
+        Only say what ffmpeg would be asked to do.
+    drift : bool
+        Also look for sound that runs away.
+    remux : RemuxOptions
+        How the output is written.
+
+    Raises
+    ------
+    UsageError
+        Where a value makes no sense.
+
+    Examples
+    --------
+    >>> FixOptions(offset_ms=-120.0, dry_run=True).tolerance
+    Tolerance(early_ms=40, late_ms=60)
+    """
 
     detect: DetectOptions = field(default_factory=DetectOptions)
-    offset_ms: float | None = None  # known already: delay the sound by it; None: measure
-    tolerance: Tolerance = STANDARDS["ebu-r37"]  # what is inside is left alone
-    always_write: bool = False  # copy what is left alone
-    force: bool = False  # replace an existing output
-    dry_run: bool = False  # only say what ffmpeg would be asked to do
-    drift: bool = True  # also look for sound that runs away
+    offset_ms: float | None = None
+    tolerance: Tolerance = STANDARDS["ebu-r37"]
+    always_write: bool = False
+    force: bool = False
+    dry_run: bool = False
+    drift: bool = True
     remux: RemuxOptions = field(default_factory=RemuxOptions)
 
     def __post_init__(self) -> None:
         moved, heard = self.remux.audio_track, self.detect.audio_track
-        if moved is not None and moved < 1:
-            raise UsageError(f"--audio-track {moved}: tracks count from 1")
+        check_track("audio_track", moved)
         if moved and heard and moved != heard:
-            raise UsageError(f"audio track {heard} to be heard, {moved} to be moved: name one")
+            why = f"{heard} is to be heard, this one moved: name one"
+            raise UsageError(why, "audio_track", moved)
         if self.offset_ms is not None and not abs(self.offset_ms) <= 3_600_000:
-            raise UsageError(f"--offset {self.offset_ms:g}: at most an hour, in milliseconds")
+            raise UsageError("at most an hour, in milliseconds", "offset_ms", self.offset_ms)
 
 
 def fix(
@@ -69,10 +99,37 @@ def fix(
     pipeline: Pipeline | None = None,
     progress: Progress = silent,
 ) -> FixReport:
-    """Write `path` to `output` with sound and picture in step, and measure the result.
+    """Write a file with sound and picture in step, and measure the result.
 
-    Where the offset cannot be told, or the result does not measure as right, nothing is written
-    and the report says why. Raises an `AvsyncError` where a file cannot be read or written.
+    Parameters
+    ----------
+    path, output : path
+        The file, and the one to write: into another container, too.
+    options : FixOptions, optional
+        How.
+    pipeline : Pipeline, optional
+        Made with `options.detect`: saves loading weights and detector again for every file.
+    progress : callable, optional
+        Is told (what, done, total).
+
+    Returns
+    -------
+    FixReport
+        Where the offset cannot be told, or the result does not measure as right, nothing is
+        written, and the report says why.
+
+    Raises
+    ------
+    AvsyncError
+        Where a file cannot be read or written.
+
+    Examples
+    --------
+    >>> import avsync, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = avsync.fix("docs/talking.mp4", f"{folder}/synced.mp4")
+    >>> report.status, report.method, abs(report.residual_ms) < 5
+    ('fixed', 'copy', True)
     """
     report = _fixed(path, Path(output), options or FixOptions(), pipeline, progress)
     return replace(report, notes=(*report.notes, *ffmpeg.notes_on(path)))

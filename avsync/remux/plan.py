@@ -48,9 +48,24 @@ class AudioCorrection:
 
 @dataclass(frozen=True, slots=True)
 class RemuxOptions:
-    """How a file is to be written."""
+    """How a file is to be written.
 
-    audio_track: int | None = None  # 1-based; None: all
+    Attributes
+    ----------
+    audio_track : int or None
+        Track that is moved; 1 is the first, None: all.
+    reencode_audio : bool
+        Delay or cut the samples, for players and editors that ignore start times.
+    keep_pitch : bool
+        Cure drift without a change of pitch.
+
+    Examples
+    --------
+    >>> RemuxOptions(audio_track=2).reencode_audio
+    False
+    """
+
+    audio_track: int | None = None
     reencode_audio: bool = False
     keep_pitch: bool = False
 

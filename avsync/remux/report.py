@@ -1,14 +1,20 @@
 """What became of a file that was to be put right: text for people, JSON for programs."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from typing import Any, Literal
 
-from avsync.report import SyncReport, confidence_in_words
+from avsync.errors import DataError
+from avsync.prose import confidence_in_words, guess
+from avsync.report import SCHEMA_VERSION, SyncReport
 from avsync.timebase import offset_in_words
 
+Method = Literal["copy", "encode", "resample"]
 FixStatus = Literal["fixed", "in_tolerance", "planned", "undetermined", "unverified", "error"]
 MARGIN = " " * 4
+MEASURED = ("before", "after")
 COLUMNS = (
     *("path", "output", "status", "offset_ms", "confidence", "drift_ppm", "method"),
     *("residual_ms", "reasons", "notes"),
@@ -17,24 +23,52 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class FixReport:
-    """One file's fate. `offset_ms` is what the sound was delayed by, positive: it was early.
+    """What became of a file that was to be put right.
 
-    fixed: written, and measured again where faces allow - in_tolerance: left alone, or copied as it
-    is - planned: dry run - undetermined: cannot tell, nothing was written - unverified: what was
-    written did not prove to be right, by its packets or by measure, and was removed - error: see
-    `reasons`.
+    Attributes
+    ----------
+    path : str
+        As it was given.
+    output : str or None
+        None: nothing was written.
+    status : str
+        fixed: written, and measured again where faces allow. in_tolerance: left alone, or copied as
+        it is. planned: a dry run. undetermined: cannot tell, nothing was written. unverified: what
+        was written did not prove to be right, by its packets or by measure, and was removed.
+        error: see `reasons`.
+    offset_ms : float or None
+        What the sound was delayed by; positive: it was early.
+    drift_ppm : float
+        Growth of the offset, in microseconds a second; positive: the sound gets earlier.
+    method : str or None
+        What was done to the sound: copy, encode or resample.
+    residual_ms : float or None
+        Offset of the output, measured.
+    reasons : tuple of str
+        Why nothing was written.
+    notes : tuple of str
+        What was noticed on the way.
+    commands : tuple of str
+        Of a dry run, for a shell.
+    before, after : SyncReport or None
+        What was measured.
+
+    Examples
+    --------
+    >>> FixReport("talk.mp4", "talk.synced.mp4", "fixed", offset_ms=-120.0, method="copy").status
+    'fixed'
     """
 
     path: str
-    output: str | None  # None: nothing was written
+    output: str | None
     status: FixStatus
     offset_ms: float | None = None
-    drift_ppm: float = 0.0  # growth of the offset: microseconds a second; positive: gets earlier
-    method: Literal["copy", "encode", "resample"] | None = None  # what was done to the sound
-    residual_ms: float | None = None  # offset of the output, measured
-    reasons: tuple[str, ...] = ()  # why nothing was written
+    drift_ppm: float = 0.0
+    method: Method | None = None
+    residual_ms: float | None = None
+    reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()  # of a dry run, for a shell
+    commands: tuple[str, ...] = ()
     before: SyncReport | None = None
     after: SyncReport | None = None
 
@@ -43,16 +77,33 @@ class FixReport:
         """Of the offset that was found; None where it was given, or nothing was."""
         return self.before.confidence if self.before else None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, curve: bool = True) -> dict[str, Any]:
         """All fields; the reports of before and after as `detect` gives them."""
-        fields = asdict(self)
-        fields["before"] = self.before.to_dict() if self.before else None
-        fields["after"] = self.after.to_dict() if self.after else None
-        return fields
+        fields = {field.name: getattr(self, field.name) for field in fields_of(self)}
+        for name in MEASURED:
+            fields[name] = fields[name] and fields[name].to_dict(curve)
+        return {**fields, "schema_version": SCHEMA_VERSION}
 
-    def to_json(self, indent: int | None = None) -> str:
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "FixReport":
+        """The report that `to_dict`, or a line of JSON, was made of.
+
+        Raises DataError for what is no report, or one of a newer version.
+        """
+        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        try:
+            known = {f.name: fields[f.name] for f in fields_of(cls)}
+            known |= {name: tuple(known[name]) for name in ("reasons", "notes", "commands")}
+            for name in MEASURED:
+                known[name] = known[name] and SyncReport.from_dict(known[name])
+            return cls(**known)
+        except (KeyError, TypeError) as error:
+            raise DataError(f"not a report of avsync fix: {error!r}") from error
+
+    def to_json(self, indent: int | None = None, curve: bool = True) -> str:
         """One JSON object; ASCII, so that any file name survives."""
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(curve), indent=indent)
 
     def to_row(self) -> tuple[Any, ...]:
         """Values of `COLUMNS`."""
@@ -81,7 +132,8 @@ class FixReport:
     def _done(self) -> list[str]:
         why = "; ".join(self.reasons)
         if self.status == "undetermined":
-            return [f"not touched, cannot tell: {why}"]
+            probably = guess(self.before) if self.before else None
+            return [f"not touched, cannot tell: {why}", *([probably] if probably else [])]
         if self.status == "unverified":
             return [f"nothing written: {why}"]
         if self.status == "error":

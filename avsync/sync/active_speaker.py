@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks, gains
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.tracks import EmbeddedClip, FaceTrack
+from avsync.tracks import EmbeddedClip, FaceTrack, all_tracks
 
 REACH_SECONDS = 2.0  # to either side: a turn of talk, long enough to tell lips that fit
 MIN_WIDTH = 0.5  # share of the shifts that must be judged for a stretch to have a median
@@ -39,14 +39,11 @@ class ActiveSpeaker:
 
 def distance_table(looks: Sequence[EmbeddedClip], max_shift: int) -> ActiveSpeaker | None:
     """One table of the stretches of all faces in all looks; None where there are none."""
-    frames = sum(len(track.video) for seen in looks for track in seen.tracks)
+    faces = all_tracks(looks)
+    frames = sum(len(track.video) for _, track in faces)
     times = -(-frames * (2 * max_shift + 1) // (MOST_CELLS * BLOCK_FRAMES))
-    tracks = [
-        blocks_of(seen, track, max_shift, BLOCK_FRAMES * max(1, times))
-        for seen in looks
-        for track in seen.tracks
-    ]
-    return select_active_speaker(tracks)
+    frames_each = BLOCK_FRAMES * max(1, times)
+    return select_active_speaker([blocks_of(*face, max_shift, frames_each) for face in faces])
 
 
 def distance_table_of(

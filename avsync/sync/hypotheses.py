@@ -5,25 +5,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avsync.report import Segment
+from avsync.findings import Segment
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table, distance_table_of
 from avsync.sync.confidence import Calibration
 from avsync.sync.drift import film_speeds, find_stretch
 from avsync.sync.jumps import Part, find_parts, gain_of
 from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND, drift_ms_per_minute
-from avsync.tracks import EmbeddedClip, seen_at_once, stretched
+from avsync.tolerance import ACCEPT
+from avsync.tracks import EmbeddedClip, all_tracks, seen_at_once, stretched
 
 MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to step
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What is asked of a file."""
+    """What is asked of a file; as in `avsync.DetectOptions`."""
 
-    max_offset_seconds: float = 1.0  # search range to either side
-    upstream_scoring: bool = False  # also SyncNet's figures
-    detect_changes: bool = True  # whether drift and steps are looked for
+    max_offset_seconds: float = 1.0
+    upstream_scoring: bool = False
+    detect_changes: bool = True
+    accept: float = ACCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def per_face_hypotheses(
     candidates.
     """
     max_shift = round(question.max_offset_seconds * HOPS_PER_SECOND)
-    faces = [(seen, track) for seen in looks for track in seen.tracks]
+    faces = all_tracks(looks)
     beside = sorted({number for pair in seen_at_once(looks) for number in pair})
     alone = {}
     for number in beside:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.confidence import Agreement, Evidence, measure_evidence
+from avsync.sync.confidence import SIDE_HOPS, Agreement, Evidence, measure_evidence
 from avsync.timebase import (
     FRAME_MS,
     FRAMES_PER_SECOND,
@@ -137,14 +137,18 @@ def gains(level: float, sums: NDArray[np.float32], counts: NDArray[np.float32]) 
 
 def find_offset(blocks: DistanceBlocks) -> Offset | None:
     """The offset that stretches tell; None where no shift can be judged."""
-    sums, counts = blocks.sums, blocks.counts
-    total_counts = counts.sum(axis=0)
-    curve = mean_curve(sums.sum(axis=0), total_counts)
+    curve = blocks.curve
     if np.isfinite(curve).sum() < 3:
         return None
-    best = int(np.nanargmin(curve))
+    return offset_at(blocks, int(np.nanargmin(curve)))
+
+
+def offset_at(blocks: DistanceBlocks, best: int) -> Offset:
+    """The offset at one minimum of the curve, the lowest or another, and what speaks for it."""
+    sums, counts, curve = blocks.sums, blocks.counts, blocks.curve
+    total_counts = counts.sum(axis=0)
     max_shift = len(curve) // 2
-    offset_ms = offset_ms_of_shift(vertex(curve) - max_shift)
+    offset_ms = offset_ms_of_shift(float(_refined(curve[None], np.array([best]))[0]) - max_shift)
     resampled = np.array([offset_ms_of_shift(v - max_shift) for v in _bootstrap(sums, counts)])
     away = np.abs(resampled - offset_ms)
     agreement = _accord(blocks, curve, best, float(np.mean(away <= TOLERANCE_MS)))
@@ -156,6 +160,17 @@ def find_offset(blocks: DistanceBlocks) -> Offset | None:
         measure_evidence(curve, total_counts, best, agreement, float(blocks.windows.sum())),
         bool(min(best - judged[0], judged[-1] - best) < EDGE_HOPS),
     )
+
+
+def lowest_minima(curve: Curve, count: int) -> list[int]:
+    """Indices of the lowest minima, each farther from the others than a dip is wide."""
+    filled = np.pad(np.nan_to_num(curve, nan=np.inf), 1, constant_values=np.inf)
+    is_minimum = (curve < filled[:-2]) & (curve <= filled[2:])
+    chosen: list[int] = []
+    for place in sorted(np.flatnonzero(is_minimum).tolist(), key=lambda place: float(curve[place])):
+        if len(chosen) < count and all(abs(place - other) > SIDE_HOPS for other in chosen):
+            chosen.append(place)
+    return chosen
 
 
 def _accord(blocks: DistanceBlocks, curve: Curve, best: int, agreement: float) -> Agreement:
@@ -194,7 +209,11 @@ def vertex(curve: Curve) -> float:
 
 def _vertices(curves: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N, shifts) -> (N,) `vertex` of each; none may be all NaN."""
-    best = np.nanargmin(curves, axis=1)
+    return _refined(curves, np.nanargmin(curves, axis=1))
+
+
+def _refined(curves: NDArray[np.float32], best: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, shifts), (N,) indices of minima -> (N,): refined by the parabola through three points."""
     middle = np.clip(best, 1, curves.shape[1] - 2)
     columns = middle[:, None] + np.arange(-1, 2)
     left, centre, right = np.take_along_axis(curves, columns, axis=1).astype(np.float64).T

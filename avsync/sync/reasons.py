@@ -1,7 +1,6 @@
 """Stage 6b: why there is no answer, each with what is missing or what to try."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,67 +8,61 @@ from avsync.sync.hypotheses import Hypothesis, SearchOptions
 from avsync.sync.jumps import find_parts
 from avsync.sync.offset import Offset
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND, offset_in_words
-from avsync.tracks import EmbeddedClip, seen_at_once
-
-if TYPE_CHECKING:
-    from avsync.media.probe import MediaInfo
+from avsync.tolerance import ACCEPT
+from avsync.tracks import EmbeddedClip, all_tracks, seen_at_once
 
 MIN_WINDOWS = 10  # pictures compared; with fewer, nothing can be told
 MIN_SPEECH_SECONDS = 0.5
 SHORT_SPEECH_SECONDS = 3.0  # less is seldom enough
 MIN_FACE_PIXELS = 32  # larger side of the canonical box, in the source's pixels
-MIN_CONFIDENCE = 0.9  # of an answer; a wrong one is worse than none
 WIDE_SECONDS = 30.0  # a search that finds as much and takes little longer: docs/hard-cases.md
 PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 
 
-def reasons(
+def missing_evidence(
+    looks: Sequence[EmbeddedClip], found: Hypothesis | None, speech_seconds: float
+) -> str | None:
+    """What an answer would need and is not there; None: picture and sound can be compared."""
+    if not sum(seen.frame_count for seen in looks):
+        return "no picture could be decoded"
+    tracks = [track for _, track in all_tracks(looks)]
+    if not tracks:
+        return "no face found: try --faces yunet or sfd, or --cropped for face crops"
+    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
+    if face < MIN_FACE_PIXELS:
+        return f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed"
+    windows = float(found.active.blocks.windows.sum()) if found else 0.0
+    if windows < MIN_WINDOWS:
+        shown = windows / FRAMES_PER_SECOND
+        return f"too short: a face with sound is seen for {shown:.1f} s only"
+    if not any(seen.sounding.any() for seen in looks):
+        return "the sound is silent"
+    if speech_seconds < MIN_SPEECH_SECONDS:
+        return f"sound is heard for {speech_seconds:.1f} s only while a face is seen"
+    return None
+
+
+def rejection_reason(
     looks: Sequence[EmbeddedClip],
-    found: Hypothesis | None,
+    found: Hypothesis,
     alone: Mapping[int, Hypothesis],
     speech_seconds: float,
     question: SearchOptions,
-) -> tuple[str, ...]:
-    """Why there is no answer, each with what is missing or what to try; empty: there is one.
+) -> str | None:
+    """Why the offset that was found is no answer, and what to try; None: it is one.
 
     `alone` is what each of several faces tells by itself.
     """
-    tracks = [track for seen in looks for track in seen.tracks]
-    if not sum(seen.frame_count for seen in looks):
-        return ("no picture could be decoded",)
-    if not tracks:
-        return ("no face found: try --faces yunet or sfd, or --cropped for face crops",)
-    face = max(float(np.median(track.boxes[:, 2:].max(axis=1))) for track in tracks)
-    if face < MIN_FACE_PIXELS:
-        return (f"no face larger than {face:.0f} pixels: {MIN_FACE_PIXELS} are needed",)
-    windows = float(found.active.blocks.windows.sum()) if found else 0.0
-    if found is None or windows < MIN_WINDOWS:
-        shown = windows / FRAMES_PER_SECOND
-        return (f"too short: a face with sound is seen for {shown:.1f} s only",)
-    if not any(seen.sounding.any() for seen in looks):
-        return ("the sound is silent",)
-    if speech_seconds < MIN_SPEECH_SECONDS:
-        return (f"sound is heard for {speech_seconds:.1f} s only while a face is seen",)
     if any(part.offset.at_edge for part in found.parts):
         wider = 5 * question.max_offset_seconds
-        return (f"best match at the edge of the search range: try --max-offset {wider:g}",)
-    if found.confidence < MIN_CONFIDENCE:
-        return (_doubt(found, speech_seconds, question),)
+        return f"best match at the edge of the search range: try --max-offset {wider:g}"
+    if found.confidence < question.accept:
+        return _doubt(found, speech_seconds, question)
     if len(found.segments) > 1 or found.segments[0].drift_ms_per_minute:
-        return ()
-    return tuple(_contradictions(seen_at_once(looks), alone))[:1]
-
-
-def other_tracks(info: "MediaInfo") -> tuple[str, ...]:
-    """What else of a file might have been looked at and listened to."""
-    return tuple(
-        f"this was {kind} track {chosen} of {count}: try --{kind}-track {chosen % count + 1}"
-        for kind, chosen, count in (
-            ("audio", info.audio_track, info.audio_tracks),
-            ("video", info.video_track, info.video_tracks),
-        )
-        if chosen and count > 1
-    )
+        return None
+    # Faces are believed where they would be an answer by themselves, whatever is accepted here.
+    enough = max(question.accept, ACCEPT)
+    return next(_contradictions(seen_at_once(looks), alone, enough), None)
 
 
 def _doubt(found: Hypothesis, speech_seconds: float, question: SearchOptions) -> str:
@@ -99,7 +92,7 @@ def _is_plausible(offset: Offset) -> bool:
 
 
 def _contradictions(
-    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Hypothesis]
+    pairs: Sequence[tuple[int, int]], alone: Mapping[int, Hypothesis], enough: float
 ) -> Iterator[str]:
     """Faces that are seen at once and, each by itself, would be answered with different offsets.
 
@@ -108,7 +101,7 @@ def _contradictions(
     believed = {
         number: found.parts[0].offset.offset_ms
         for number, found in alone.items()
-        if found.confidence >= MIN_CONFIDENCE
+        if found.confidence >= enough
     }
     for a, b in pairs:
         if a in believed and b in believed and abs(believed[a] - believed[b]) > FRAME_MS:

@@ -1,15 +1,17 @@
 """Stage 6c: what was seen and heard becomes a verdict: an offset with its confidence, or why not.
 
-"Cannot tell" is an answer; a wrong offset is a defect.
+"Cannot tell" is an answer; a wrong offset is a defect. What comes next to an answer is told, too.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avsync.report import SyncReport, TrackSummary, UpstreamScores
-from avsync.sync.confidence import Calibration
+from avsync.findings import Candidate, Curve, TrackSummary, UpstreamScores
+from avsync.report import SyncReport
+from avsync.sync.confidence import SIDE_HOPS, Calibration
 from avsync.sync.hypotheses import (
     Hypothesis,
     SearchOptions,
@@ -18,14 +20,23 @@ from avsync.sync.hypotheses import (
     per_face_hypotheses,
 )
 from avsync.sync.lse import lse_scores
-from avsync.sync.reasons import MIN_CONFIDENCE, reasons
-from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_FRAME, HOPS_PER_SECOND
-from avsync.tracks import EmbeddedClip, FaceTrack
+from avsync.sync.offset import Offset, lowest_minima, offset_at
+from avsync.sync.reasons import missing_evidence, rejection_reason
+from avsync.timebase import (
+    FRAMES_PER_SECOND,
+    HOPS_PER_FRAME,
+    HOPS_PER_SECOND,
+    offset_ms_of_shift,
+)
+from avsync.tolerance import ACCEPT
+from avsync.tracks import EmbeddedClip, FaceTrack, all_tracks
 
-__all__ = ["SearchOptions", "judge"]
+__all__ = ["SearchOptions", "reach_verdict"]
+
+MOST_CANDIDATES = 3
 
 
-def judge(
+def reach_verdict(
     path: str, looks: Sequence[EmbeddedClip], calibration: Calibration, question: SearchOptions
 ) -> SyncReport:
     """Compare picture and sound, find the offset and who speaks, and say how sure it is.
@@ -33,32 +44,80 @@ def judge(
     `looks` are one or more parts of the file, in time.
     """
     alone = per_face_hypotheses(looks, calibration, question)
-    found = most_confident(best_hypothesis(looks, calibration, question), alone, MIN_CONFIDENCE)
+    found = best_hypothesis(looks, calibration, question)
+    for enough in (ACCEPT, question.accept):
+        found = most_confident(found, alone, enough)
     speech_seconds = _speech_seconds(looks)
-    doubts = reasons(looks, found, alone, speech_seconds, question)
+    missing = missing_evidence(looks, found, speech_seconds)
+    doubt = missing
+    if found and not missing:
+        doubt = rejection_reason(looks, found, alone, speech_seconds, question)
     summaries = _summaries(looks, found)
     report = SyncReport(
         path,
         "undetermined",
-        reasons=doubts,
+        reasons=(doubt,) if doubt else (),
         upstream=_upstream(looks, summaries) if question.upstream_scoring else None,
         tracks=summaries,
         duration_seconds=sum(seen.frame_count for seen in looks) / FRAMES_PER_SECOND,
         speech_seconds=speech_seconds,
     )
-    return _with_answer(report, found, answered=not doubts) if found else report
+    if found is None:
+        return report
+    report = _with_evidence(report, found)
+    if missing:
+        return report
+    report = replace(report, candidates=candidates(found, calibration))
+    return report if doubt else _with_answer(report, found)
 
 
-def _with_answer(report: SyncReport, found: Hypothesis, answered: bool) -> SyncReport:
-    main, evidence = found.segments[found.main], found.parts[found.main].offset.evidence
-    report = replace(
+def candidates(found: Hypothesis, calibration: Calibration) -> tuple[Candidate, ...]:
+    """The offset that was found, and the lowest other minima of its curve; none at the edge."""
+    if any(part.offset.at_edge for part in found.parts):
+        return ()
+    main, part = found.segments[found.main], found.parts[found.main]
+    blocks = found.active.blocks.part(part.rows)
+    others = [
+        offset_at(blocks, place)
+        for place in lowest_minima(blocks.curve, MOST_CANDIDATES)
+        if abs(place - part.offset.best) > SIDE_HOPS
+    ]
+    judged = [_candidate(other, calibration) for other in others if not other.at_edge]
+    judged.sort(key=lambda one: -one.confidence)
+    first = Candidate(main.offset_ms, found.confidence, main.uncertainty_ms)
+    return (first, *judged)[:MOST_CANDIDATES]
+
+
+def _candidate(offset: Offset, calibration: Calibration) -> Candidate:
+    return Candidate(
+        round(offset.offset_ms, 1),
+        round(calibration.confidence(offset.evidence), 4),
+        round(calibration.uncertainty_ms(offset.uncertainty_ms), 1),
+    )
+
+
+def _curve(distances: NDArray[np.float32]) -> Curve:
+    """The latest sound first."""
+    shifts = np.arange(len(distances))[::-1] - len(distances) // 2
+    return Curve(
+        tuple(offset_ms_of_shift(shift) for shift in shifts.tolist()),
+        tuple(None if np.isnan(d) else round(d, 4) for d in distances[::-1].tolist()),
+    )
+
+
+def _with_evidence(report: SyncReport, found: Hypothesis) -> SyncReport:
+    evidence = found.parts[found.main].offset.evidence
+    return replace(
         report,
         confidence=found.confidence,
         min_distance=round(evidence.min_distance, 4),
         median_minus_min=round(evidence.median_distance - evidence.min_distance, 4),
+        curve=_curve(found.active.blocks.curve),
     )
-    if not answered:
-        return report
+
+
+def _with_answer(report: SyncReport, found: Hypothesis) -> SyncReport:
+    main = found.segments[found.main]
     return replace(
         report,
         status="ok",
@@ -82,14 +141,14 @@ def _speech_seconds(looks: Sequence[EmbeddedClip]) -> float:
 
 def _summaries(looks: Sequence[EmbeddedClip], found: Hypothesis | None) -> tuple[TrackSummary, ...]:
     """The faces that were seen, with their shares of the evidence."""
-    tracks = [(seen.first_frame, track) for seen in looks for track in seen.tracks]
+    tracks = all_tracks(looks)
     shares = [0.0] * len(tracks)
     if found:
         best = np.concatenate([np.full(_length(p.rows), p.offset.best) for p in found.parts])
         shares = found.active.shares(best, len(tracks))
     return tuple(
-        _summary(first_frame, track, share)
-        for (first_frame, track), share in zip(tracks, shares, strict=True)
+        _summary(seen.first_frame, track, share)
+        for (seen, track), share in zip(tracks, shares, strict=True)
     )
 
 
@@ -114,8 +173,7 @@ def _upstream(
     """SyncNet's figures for the track with most evidence."""
     if not summaries:
         return None
-    pairs = [(seen, track) for seen in looks for track in seen.tracks]
-    seen, track = pairs[int(np.argmax([s.share for s in summaries]))]
+    seen, track = all_tracks(looks)[int(np.argmax([s.share for s in summaries]))]
     sounds = seen.audio[track.first_frame * HOPS_PER_FRAME :: HOPS_PER_FRAME]
     if not len(track.video) or not len(sounds):
         return None

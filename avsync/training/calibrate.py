@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avsync.model.networks import AnyStreams
 from avsync.sync.confidence import Calibration
 from avsync.sync.offset import BASIN_MS, Offset
-from avsync.sync.reasons import MIN_CONFIDENCE
+from avsync.tolerance import ACCEPT
 from avsync.training.clips import Clip
 from avsync.training.trials import OWN, Trial, Trials
 
@@ -52,7 +52,7 @@ def calibrate(
     examples = gather(Trials(streams, clips, seed), tolerance_ms)
     calibration = fit(examples.features, examples.right)
     confidence = cross_fitted(examples)
-    scale, floor_ms = half_widths(examples.errors[confidence >= MIN_CONFIDENCE])
+    scale, floor_ms = half_widths(examples.errors[confidence >= ACCEPT])
     return {
         "coefficients": list(calibration.coefficients),
         "intercept": calibration.intercept,

@@ -15,10 +15,10 @@ from avsync.model.networks import AnyStreams
 from avsync.model.weights import Weights
 from avsync.report import SyncReport
 from avsync.sync.confidence import Calibration
-from avsync.sync.reasons import MIN_CONFIDENCE
-from avsync.sync.verdict import SearchOptions, judge
+from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
+from avsync.tolerance import ACCEPT
 from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.calibrate import expected_error, reliability
 from avsync.training.clips import Clip
@@ -58,7 +58,7 @@ class Answers:
     noisy: tuple[Shares, ...]  # whole clips with music or another voice over their sound
     foreign: tuple[Shares, ...]  # sound that is not the face's: undetermined is right
     calibration_error: float  # expected, over all of these trials
-    sure_answers: int  # with a confidence of `MIN_CONFIDENCE` and more
+    sure_answers: int  # with a confidence of `ACCEPT` and more
     sure_and_right: float | None
     reliability: list[dict[str, float]]
 
@@ -128,7 +128,7 @@ def _try(trials: Trials, calibration: Calibration, progress: Progress) -> Answer
     scored = [j for j in (*whole, *cut, *noisy, *foreign) if j.confidence is not None]
     confidence = np.array([j.confidence for j in scored])
     right = np.array([j.is_right for j in scored])
-    sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= MIN_CONFIDENCE]
+    sure = [j.is_right for j in scored if j.answered and (j.confidence or 0) >= ACCEPT]
     return Answers(
         (*_grouped(whole, _length_name), *_grouped(cut, _cut_name)),
         tuple(shares for name in GROUPS for shares in _grouped(whole, GROUPS[name])),
@@ -174,7 +174,7 @@ def _judge_all(
     judged = []
     for trial in trials:
         name = str(trial.clip.source.path)
-        report = judge(name, [trial.seen], calibration, SearchOptions(trial.reach_seconds))
+        report = reach_verdict(name, [trial.seen], calibration, SearchOptions(trial.reach_seconds))
         offset = trial.offset()
         confidence = calibration.confidence(offset.evidence) if offset else None
         is_right = offset is not None and trial.is_right(offset.offset_ms)

@@ -50,7 +50,9 @@ class WordsOptions:
 
     def __post_init__(self) -> None:
         if self.front == "fine-tuned" and self.features == RANDOM:
-            raise UsageError("--fine-tune needs features to start from; or train --end-to-end")
+            raise UsageError(
+                "a front end to be fine-tuned needs features to start from; or train it end to end"
+            )
 
 
 def config_of(options: WordsOptions) -> ModelConfig:
