@@ -9,7 +9,8 @@ from rich.table import Table
 from avsync.tolerance import ACCEPT
 
 if TYPE_CHECKING:
-    from avsync.training.evaluate import Answers, Evaluation, Shares
+    from avsync.training.answers import Answers, Shares
+    from avsync.training.evaluate import Evaluation
     from avsync.words.evaluate import WordsEvaluation
 
 FEW_WORDS = 10  # of the easiest and of the hardest are shown

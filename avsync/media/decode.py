@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from avsync.errors import MediaError
 from avsync.media import ffmpeg, packets
 from avsync.media.channels import to_mono
-from avsync.media.container import VideoStream
 from avsync.media.decoder_stamps import MICROSECONDS, DecoderStamps
 from avsync.media.listing import BESIDE_SECONDS
 from avsync.media.placement import STILL_SECONDS, cut, nearest_frames, placed_samples
 from avsync.media.probe import MediaInfo
+from avsync.media.streams import VideoStream
 from avsync.media.timeline import Placer
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
 

@@ -19,7 +19,7 @@ from avsync.media.frames import Frame
 from avsync.media.recording import Recording
 from avsync.model.embed import Loading, embed_sound, embed_tracks
 from avsync.speech import is_audible, mfcc
-from avsync.sync.offset import BLOCK_FRAMES
+from avsync.sync.blocks import BLOCK_FRAMES
 from avsync.system.progress import Progress
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tracks import EmbeddedClip, FaceTrack

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from avsync.media.decode import Span
 from avsync.report import SyncReport
+from avsync.sync.blocks import BLOCK_FRAMES
 from avsync.sync.drift import FINE_SLOPE
-from avsync.sync.offset import BLOCK_FRAMES
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND
 from avsync.tolerance import ACCEPT
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks, gains
+from avsync.sync.blocks import BLOCK_FRAMES, DistanceBlocks, distance_blocks, gains
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tracks import EmbeddedClip, FaceTrack, all_tracks
 

@@ -1,4 +1,4 @@
-"""Stage 5d: where the offset jumps, because an edit moved the sound (numpy only).
+"""Stage 5e: where the offset jumps, because an edit moved the sound (numpy only).
 
 Jumps are found by the path through stretches and offsets that gains most, where each jump has a
 price; every part between them must then stand on evidence of its own.
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.sync.active_speaker import ActiveSpeaker
-from avsync.sync.offset import DistanceBlocks, Offset, find_offset, gains
+from avsync.sync.blocks import DistanceBlocks, gains
+from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND
 
 JUMP_PRICE = 16.0  # what a jump must gain, in units of the noise of one stretch
