@@ -17,9 +17,9 @@ from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, wri
 
 from avsync.errors import MediaError, ToolMissingError
 from avsync.media import container, ffmpeg, files, packets
-from avsync.media.container import AudioStream, VideoStream
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
+from avsync.media.streams import AudioStream, VideoStream
 from avsync.system.atomic import DRAFT_PREFIX
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 

@@ -21,6 +21,7 @@ from avsync.pages.answer import Allowed, facts, headline
 from avsync.pages.file import file_page, runner_up
 from avsync.pages.folder import Pages, slug
 from avsync.pages.overview import Row, overview_pages
+from avsync.pages.shown import PLOT_FORMATS, Plot, show
 from avsync.pages.sound import MOST_SECONDS, copy_of
 from avsync.pages.tools import TOOLS, Moved, line_for
 from avsync.pipeline.details import (
@@ -266,10 +267,43 @@ def test_each_file_has_a_name_of_its_own() -> None:
 
 
 def test_a_page_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
-    pages = Pages(tmp_path / "gone" / "deep" / "page.html")
-    report = pages.write(LATE, None, avsync.DetectOptions())
+    (tmp_path / "file").write_text("")
+    pages = Pages(tmp_path / "file" / "page.html")
+    report = show(LATE, None, avsync.DetectOptions(), [pages])
     assert report.offset_ms == -120.0
-    assert report.warnings == ("its page is not written: No such file or directory",)
+    assert report.warnings == ("pages not written: File exists",)
+
+
+# ---- plots
+
+
+def test_a_figure_shows_curve_and_map(talking: tuple[SyncReport, Details]) -> None:
+    report, details = talking
+    curve, offsets, bar = report.plot(details).axes
+    assert curve.lines[0].get_xydata().shape == (201, 2)
+    assert curve.texts[0].get_text() == f"{round(report.offset_ms or 0, -1):+.0f} ms"
+    assert offsets.get_xlim()[1] == pytest.approx(8, abs=0.5)
+    assert list(offsets.lines[0].get_ydata()) == [report.offset_ms] * 2
+    assert bar.get_ylabel() == "fit, in units of noise"
+    (alone,) = report.plot().axes
+    assert len(alone.lines) == 3
+    assert replace(LATE, path="$x_1$").plot().axes  # without a curve, too
+
+
+@pytest.mark.parametrize("suffix", PLOT_FORMATS)
+def test_plots_are_written_in_each_format(
+    talking: tuple[SyncReport, Details], suffix: str, tmp_path: Path
+) -> None:
+    report, details = talking
+    plot = Plot(tmp_path / f"plot{suffix}")
+    plot.prepare(force=False)
+    assert show(report, details, avsync.DetectOptions(), [plot]) == report
+    begins = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert plot.target.read_bytes().startswith(begins)
+    with pytest.raises(OutputError, match="exists already"):
+        plot.prepare(force=False)
+    with pytest.raises(UsageError, match=r"ends in \.png, \.svg"):
+        Plot(tmp_path / "plot.gif").prepare(force=False)
 
 
 # ---- the commands
@@ -331,6 +365,7 @@ def test_half_a_line_is_left_out(tmp_path: Path) -> None:
 
 
 def test_options_that_contradict_each_other(avsync: Command, tmp_path: Path) -> None:
-    for more in (("--preview",), ("--report", tmp_path / "x", "--engine", "ray")):
+    report = ("--report", tmp_path / "x")
+    for more in (("--preview",), (*report, "--engine", "ray"), (TALKING, "--plot", "x.png")):
         done = avsync("detect", TALKING, *more)
         assert done.returncode == 2 and "--report" in done.stderr

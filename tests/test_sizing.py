@@ -16,7 +16,7 @@ from avsync.faces.tracking import SMALL_SIDE
 from avsync.media.decode import decoded_size, ffmpeg, read_frames, read_still
 from avsync.media.probe import probe
 from avsync.media.recording import FileRecording
-from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
+from avsync.model.config import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
 
 GEOMETRY = DEFAULT_CONFIG.geometry
 

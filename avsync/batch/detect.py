@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from avsync.batch.measure import alone, detect_with_page, not_measured, open_detect
+from avsync.batch.measure import alone, detect_and_show, not_measured, open_detect
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool, Request, Result, Task
 from avsync.batch.resume import ReportFile
 from avsync.errors import InterruptError, UsageError
 from avsync.findings import Source
-from avsync.pages.folder import Pages
+from avsync.pages.shown import Shown, show
 from avsync.pipeline.detect import log_warnings
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
@@ -27,7 +27,7 @@ MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for 
 
 
 def detect_one(
-    path: str, options: DetectOptions, progress: Progress = silent, pages: Pages | None = None
+    path: str, options: DetectOptions, progress: Progress = silent, shown: Shown = ()
 ) -> Iterator[Result[SyncReport]]:
     """The answer for a file alone: in this process, which it takes over, on all cores.
 
@@ -40,11 +40,10 @@ def detect_one(
     source = _source(path, sha256_of(weights.find(options.weights)), options)
 
     def work(order: Request) -> SyncReport:
-        return detect_with_page(path, pipeline, pages, progress)
+        return detect_and_show(path, pipeline, shown, progress)
 
     def failed(name: str, why: str) -> SyncReport:
-        report = not_measured(name, why)
-        return pages.write(report, None, options) if pages else report
+        return show(not_measured(name, why), None, options, shown)
 
     (result,) = alone(Task(0, path, source), work, failed)
     _ = pipeline.loaded  # a fault of theirs is not the file's
@@ -57,14 +56,13 @@ def detect_all(
     how: BatchOptions | None = None,
     answered: ReportFile | None = None,
     progress: Progress = silent,
-    pages: Pages | None = None,
+    shown: Shown = (),
 ) -> Generator[Result[SyncReport]]:
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
-    Tools are loaded once in each worker, which writes the pages of its files. What `answered` holds
-    already is given back in short. Processes are spawned: a program that calls this needs
-    `if __name__ == "__main__":`. Raises AvsyncError where tools or workers cannot be had,
-    InterruptError on SIGINT and SIGTERM.
+    Tools are loaded once in each worker, which also writes what is `shown` of its files. What
+    `answered` holds already is given back in short. Raises AvsyncError where tools or workers
+    cannot be had, InterruptError on SIGINT and SIGTERM.
     """
     from avsync.model import weights
 
@@ -74,7 +72,7 @@ def detect_all(
     settled, files = same_faces(options, notes, progress)
     tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
     settled = replace(settled, weights=os.fspath(path))
-    with _pool(settled, tuple(notes), files, how, pages) as pool:
+    with _pool(settled, tuple(notes), files, how, shown) as pool:
         answers = pool.run(tasks, how.ordered)
         with closing(answers):
             for answer in answers:
@@ -115,11 +113,6 @@ def detect_many(
     AvsyncError
         Where weights, the face detector or workers cannot be had.
 
-    Notes
-    -----
-    Workers are processes that import the program that calls this: a script needs
-    `if __name__ == "__main__":`.
-
     Examples
     --------
     >>> import avsync
@@ -146,7 +139,7 @@ def _pool(
     notes: tuple[str, ...],
     files: Sequence[Path],
     how: BatchOptions,
-    pages: Pages | None,
+    shown: Shown,
 ) -> Iterator[Pool[SyncReport]]:
     """Workers here or on a cluster; `files` are the face detector's."""
     jobs = how.jobs or default_jobs(options.device)
@@ -160,7 +153,7 @@ def _pool(
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_detect, options, notes, threads, pages), jobs, threads)
+        make = local_workers(partial(open_detect, options, notes, threads, shown), jobs, threads)
         yield Pool(make, jobs, not_measured, how.timeout_seconds)
 
 

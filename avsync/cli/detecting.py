@@ -19,6 +19,7 @@ from avsync.cli.progress import batch_view, progress_bar
 from avsync.errors import UsageError
 from avsync.media.files import LIST, find_media, passes_by, read_names
 from avsync.pages.folder import Pages
+from avsync.pages.shown import Shown
 from avsync.pipeline.options import DetectOptions
 from avsync.report import COLUMNS, SyncReport
 from avsync.tolerance import ACCEPT, Filter, Tolerance
@@ -55,6 +56,7 @@ def detect(
     ray_address: opt.RayAddress = None,
     report: reporting.Report = None,
     preview: reporting.Preview = False,
+    plot: reporting.PlotFile = None,
     force: opt.Force = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -81,14 +83,14 @@ def detect(
         curve, verbose, wanted.wants,
     )  # fmt: skip
     pages = reporting.pages_for(report, how, output.alone, tolerance, preview=preview)
-    if pages:
-        pages.prepare(force=force, go_on=resume is not None)
+    go_on = resume is not None
+    shown = reporting.pictures(pages, plot, output.alone, force=force, go_on=go_on)
     if output.alone and not (timeout or resume or engine != "local"):
         with progress_bar(quiet) as progress:
-            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress, pages), output))
+            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress, shown), output))
     if passing := [name for name in names if passes_by(name)]:
         raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-    batch = _Batch(names, globs or [], null, resume, quiet, pages)
+    batch = _Batch(names, globs or [], null, resume, quiet, pages, shown)
     raise typer.Exit(_detect_many(batch, chosen, how, output))
 
 
@@ -112,6 +114,7 @@ class _Batch:
     resume: Path | None
     quiet: bool
     pages: Pages | None
+    shown: Shown
 
     def paths(self) -> tuple[Iterator[str], int | None]:
         """The files, and how many they are where that is known."""
@@ -131,7 +134,7 @@ def _detect_many(
         report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None
         view = stack.enter_context(batch_view(batch.quiet, total))
         overview = stack.enter_context(reporting.with_overview(batch.pages, batch.resume))
-        found = detect_all(paths, options, how, report, view.progress, batch.pages)
+        found = detect_all(paths, options, how, report, view.progress, batch.shown)
         answers = overview.watch(stack.enter_context(closing(found)))
         into = partial(report.append, curve=output.curve) if report else None
         return write_reports(view.watch(answers), replace(output, into=into))

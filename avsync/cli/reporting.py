@@ -14,6 +14,7 @@ from avsync.cli import options as opt
 from avsync.errors import DataError, OutputError, UsageError
 from avsync.pages.answer import Allowed
 from avsync.pages.folder import Pages
+from avsync.pages.shown import Picture, Plot
 from avsync.report import SyncReport
 
 Report = Annotated[
@@ -21,6 +22,10 @@ Report = Annotated[
     typer.Option(
         "--report", help="Folder for pages to look at, or page.html of one file.", show_default=""
     ),
+]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Curve and map of one file: .png, .svg or .pdf.", show_default=""),
 ]
 Preview = Annotated[
     bool, typer.Option("--preview", help="In the report, a small copy that any browser plays.")
@@ -62,6 +67,25 @@ def read_reports(path: Path) -> Iterator[SyncReport]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; name a report in JSON Lines") from error
     yield from last.values()
+
+
+def pictures(
+    pages: Pages | None, plot: Path | None, alone: bool, *, force: bool, go_on: bool
+) -> list[Picture]:
+    """What is to be drawn, ready to be written.
+
+    Raises UsageError for what cannot be had together, OutputError for what cannot be written.
+    """
+    if plot and not alone:
+        raise UsageError("of one file only; for several there is --report", "plot", plot)
+    shown: list[Picture] = []
+    if pages:
+        pages.prepare(force=force, go_on=go_on)
+        shown.append(pages)
+    if plot:
+        Plot(plot).prepare(force=force)
+        shown.append(Plot(plot))
+    return shown
 
 
 def pages_for(

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from avsync.tolerance import ACCEPT
+
 if TYPE_CHECKING:
-    from avsync.training.evaluate import Answers, Evaluation, Shares
+    from avsync.training.answers import Answers, Shares
+    from avsync.training.evaluate import Evaluation
     from avsync.words.evaluate import WordsEvaluation
 
 FEW_WORDS = 10  # of the easiest and of the hardest are shown
@@ -120,7 +123,7 @@ def _write_answers(console: Console, name: str, answers: "Answers") -> None:
     table = Table(
         title=f"{name}: confidence",
         caption=f"expected calibration error {answers.calibration_error:.3f}; "
-        f"of {answers.sure_answers} answers with confidence 0.9 and more, "
+        f"of {answers.sure_answers} answers with confidence {ACCEPT:g} and more, "
         f"{_percent(answers.sure_and_right)} right",
     )
     for column in ("answers", "confidence", "right"):

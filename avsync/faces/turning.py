@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.faces.detectors import DETECTORS
+from avsync.faces.backends import DETECTORS
 from avsync.faces.tracking import SMALL_SIDE
 from avsync.media.frames import Frame, bgr_of, size_of
 

@@ -1,4 +1,4 @@
-"""Stage 1: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
+"""Stage 1b: a media file becomes frames at 25 fps and samples at 16 kHz on one timeline.
 
 Time zero of both is the start of the container, so a stream that starts late is late here too.
 Dropping start times would make a file that was mended by shifting a stream measure as unmended.
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from avsync.errors import MediaError
 from avsync.media import ffmpeg, packets
 from avsync.media.channels import to_mono
-from avsync.media.container import VideoStream
 from avsync.media.decoder_stamps import MICROSECONDS, DecoderStamps
 from avsync.media.listing import BESIDE_SECONDS
-from avsync.media.placement import cut, nearest_frames, placed_samples
+from avsync.media.placement import STILL_SECONDS, cut, nearest_frames, placed_samples
 from avsync.media.probe import MediaInfo
+from avsync.media.streams import VideoStream
 from avsync.media.timeline import Placer
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE, exact_div
 
@@ -40,7 +40,6 @@ RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
 # A frame after a long pause is left alone: what stood so long was a still, to be held to its end.
-STILL_SECONDS = 0.12
 NEAREST_FRAME = (
     f"PTS+if(lt(T-PREV_INT,{STILL_SECONDS}),{0.5 / FRAMES_PER_SECOND}-(T-PREV_INT)/2,0)/TB"
 )

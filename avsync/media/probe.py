@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avsync.errors import MediaError
 from avsync.media import container, packets
-from avsync.media.container import AudioStream, Inventory, Stream, VideoStream
+from avsync.media.container import Inventory
 from avsync.media.epochs import (
     LEAP_SECONDS,
     build,
@@ -15,6 +15,7 @@ from avsync.media.epochs import (
     on_frame_grid,
 )
 from avsync.media.files import readable
+from avsync.media.streams import AudioStream, Stream, VideoStream
 from avsync.media.timeline import (
     Epoch,
     Timeline,

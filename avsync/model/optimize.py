@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from avsync.model.networks import PerfectMatchStreams, Streams
+from avsync.model.networks import Streams
+from avsync.model.perfect_match import PerfectMatchStreams
 from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 
 # Windows in a pass: what goes through the first layers then stays in the processor's cache.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from avsync.errors import WeightsError
 from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry
 from avsync.model import weights_file
+from avsync.model.config import ModelConfig
 from avsync.system.downloads import RemoteFile, fetch, is_intact, sha256_of, user_cache
 from avsync.system.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from avsync.model.networks import ModelConfig, Streams
+    from avsync.model.networks import Streams
 
 DEFAULT_NAME = "avsync-default.safetensors"
 SYNCNET_V2 = RemoteFile(
@@ -40,7 +41,7 @@ class Weights:
     provenance: dict[str, Any]
 
     @property
-    def config(self) -> "ModelConfig":
+    def config(self) -> ModelConfig:
         """What the network is, and how it wants its crops."""
         return self.streams.config
 

@@ -14,13 +14,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import WeightsError
+from avsync.faces.crops import CropGeometry
+from avsync.model.config import PERFECT_MATCH_CONFIG, ModelConfig
 from avsync.system.atomic import write_whole
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from torch import Tensor, nn
 
-    from avsync.model.networks import ModelConfig
 
 FORMAT = 1
 
@@ -103,8 +104,6 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
 
     import torch
 
-    from avsync.model.networks import PERFECT_MATCH_CONFIG
-
     foreign = f"{path}: neither a weights file of avsync nor SyncNet's; see: avsync weights list"
     try:
         # Of pickles that torch did not write. Filters are the process's: one thread at a time.
@@ -117,11 +116,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
 
 
-def config_of(path: Path, values: dict[str, Any]) -> "ModelConfig":
+def config_of(path: Path, values: dict[str, Any]) -> ModelConfig:
     """A network's configuration as `path` holds it; raises WeightsError for another's."""
-    from avsync.faces.crops import CropGeometry
-    from avsync.model.networks import ModelConfig
-
     try:
         return ModelConfig(**{**values, "geometry": CropGeometry(**values["geometry"])})
     except (TypeError, KeyError) as error:

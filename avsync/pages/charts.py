@@ -17,7 +17,6 @@ from avsync.timebase import HOPS_PER_SECOND
 
 MOST_COLUMNS, MOST_BINS = 900, 800
 HEAT_COLOUR = (222, 128, 56)  # BGR: is seen on white and on near-black
-SMOOTHING_SECONDS = 2.0
 BRIGHT_QUANTILE = 0.995  # of the gains: full colour from there on
 NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18_000, 86_400)
 
@@ -152,22 +151,8 @@ def _in_columns(offset_map: OffsetMap, duration_seconds: float) -> NDArray[np.fl
     numbers = np.rint(offset_map.start_seconds / offset_map.seconds_each).astype(int)
     places = np.clip(numbers * columns // blocks, 0, columns - 1)
     table = np.full((columns, offset_map.gains.shape[1]), -np.inf, np.float32)
-    np.maximum.at(table, places, np.nan_to_num(_smoothed(offset_map), nan=-np.inf))
+    np.maximum.at(table, places, np.nan_to_num(offset_map.smoothed(), nan=-np.inf))
     return np.where(np.isfinite(table), table, np.nan)
-
-
-def _smoothed(offset_map: OffsetMap) -> NDArray[np.float32]:
-    """Each block with those around it: a syllable alone fits many offsets."""
-    half = max(0, round(SMOOTHING_SECONDS / offset_map.seconds_each / 2 - 0.5))
-    numbers = np.rint(offset_map.start_seconds / offset_map.seconds_each).astype(int)
-    known = np.isfinite(offset_map.gains)
-    sums = np.cumsum(np.nan_to_num(offset_map.gains), axis=0)
-    sums = np.concatenate([np.zeros((1, sums.shape[1])), sums])
-    counts = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(known, axis=0)])
-    first = np.searchsorted(numbers, numbers - half)
-    last = np.searchsorted(numbers, numbers + half, "right")
-    near = (sums[last] - sums[first]) / np.maximum(1, counts[last] - counts[first])
-    return np.where(known, near, np.nan).astype(np.float32)
 
 
 def _binned(

@@ -3,11 +3,11 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avsync.errors import AvsyncError, OutputError, UsageError
+from avsync.errors import OutputError, UsageError
 from avsync.media.files import is_url, passes_by
 from avsync.pages.answer import Allowed
 from avsync.pages.rendering import render
@@ -69,26 +69,8 @@ class Pages:
             raise OutputError(f"{folder}: cannot write there: Permission denied")
         render("empty.html", ())  # what pages need is here
 
-    def write(
-        self, report: SyncReport, details: "Details | None", options: DetectOptions
-    ) -> SyncReport:
-        """Write the page of a file; what goes wrong with that is a warning in its report."""
-        try:
-            self.write_page(report, details, options)
-        except OSError as error:
-            why = error.strerror or str(error)
-        except AvsyncError as error:
-            why = str(error)
-        except Exception as error:  # whatever a page fails at must not cost the answer
-            why = f"unexpected {type(error).__name__}: {error}; please report it with the file"
-        else:
-            return report
-        return replace(report, warnings=(*report.warnings, f"its page is not written: {why}"))
-
-    def write_page(
-        self, report: SyncReport, details: "Details | None", options: DetectOptions
-    ) -> None:
-        """Raises AvsyncError or OSError."""
+    def write(self, report: SyncReport, details: "Details | None", options: DetectOptions) -> None:
+        """Write the page of a file. Raises AvsyncError or OSError."""
         from avsync.pages.file import file_page
 
         target = self.page_of(report.path)

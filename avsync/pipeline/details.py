@@ -63,6 +63,19 @@ class OffsetMap:
         """Index of an offset."""
         return int(np.argmin(np.abs(self.offsets_ms - offset_ms)))
 
+    def smoothed(self, seconds: float = 2.0) -> NDArray[np.float32]:
+        """(K, S) gains, each block with those around it: a syllable alone fits many offsets."""
+        half = max(0, round(seconds / self.seconds_each / 2 - 0.5))
+        numbers = np.rint(self.start_seconds / self.seconds_each).astype(int)
+        first = np.searchsorted(numbers, numbers - half)
+        last = np.searchsorted(numbers, numbers + half, "right")
+        known = np.isfinite(self.gains)
+        sums, counts = np.zeros((2, len(numbers) + 1, len(self.offsets_ms)))
+        np.nan_to_num(self.gains).cumsum(axis=0, dtype=np.float64, out=sums[1:])
+        known.cumsum(axis=0, out=counts[1:])
+        near = (sums[last] - sums[first]) / np.maximum(1, counts[last] - counts[first])
+        return np.where(known, near, np.nan).astype(np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class FaceDetails:
