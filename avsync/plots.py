@@ -83,5 +83,7 @@ def _draw_map(axes: "Axes", report: "SyncReport", offset_map: "OffsetMap") -> No
     mesh = axes.pcolormesh(edges, rows, gains.T, **levels)
     for segment in report.segments:
         ends = (segment.start_seconds, segment.end_seconds)
-        axes.plot(ends, (segment.offset_ms, segment.end_offset_ms), color=FOUND, linewidth=1.6)
+        axes.plot(
+            ends, (segment.offset_ms, segment.end_offset_ms), "--", color=FOUND, linewidth=1.2
+        )
     axes.figure.colorbar(mesh, ax=axes, label="fit, in units of noise", pad=0.01)

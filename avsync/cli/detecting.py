@@ -57,6 +57,7 @@ def detect(
     report: reporting.Report = None,
     preview: reporting.Preview = False,
     plot: reporting.PlotFile = None,
+    tool: reporting.ForTool = None,
     force: opt.Force = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -81,6 +82,7 @@ def detect(
         partial(_status_of, allowed=Tolerance.of(tolerance) if tolerance else None),
         COLUMNS, opt.form(as_json, as_jsonl, as_csv, resume), opt.is_alone(names),
         curve, verbose, wanted.wants,
+        texts=reporting.texts_for(tool, opt.is_alone(names), tolerance, chosen),
     )  # fmt: skip
     pages = reporting.pages_for(report, how, output.alone, tolerance, preview=preview)
     go_on = resume is not None

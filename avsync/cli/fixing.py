@@ -16,7 +16,7 @@ from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
 from avsync.remux.plan import RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
-from avsync.tolerance import ACCEPT, Tolerance
+from avsync.tolerance import ACCEPT, DEFAULT, Tolerance
 
 STATUS = {
     "error": ExitStatus.FAILED,
@@ -53,7 +53,7 @@ def fix(
     reencode_audio: Reencode = False,
     drift: Drift = True,
     keep_pitch: Pitch = False,
-    tolerance: Tolerable = "ebu-r37",
+    tolerance: Tolerable = DEFAULT,
     always_write: Always = False,
     force: opt.Force = False,
     dry_run: DryRun = False,

@@ -1,6 +1,7 @@
 """`avsync report`, and what `--report` asks of other commands."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,24 +12,39 @@ import typer
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Result
 from avsync.cli import options as opt
+from avsync.cli import texts
+from avsync.cli.console import Texts
 from avsync.errors import DataError, OutputError, UsageError
 from avsync.pages.answer import Allowed
 from avsync.pages.folder import Pages
 from avsync.pages.shown import Picture, Plot
+from avsync.pages.tools import TOOLS, check_tool
+from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 
 Report = Annotated[
     Path | None,
-    typer.Option(
-        "--report", help="Folder for pages to look at, or page.html of one file.", show_default=""
+    opt.picture_option(
+        "--report",
+        help="Folder for pages to look at, or page.html of one file.",
+        show_default=False,
+    ),
+]
+ForTool = Annotated[
+    str | None,
+    opt.answer_option(
+        "--for", help=f"Only the line that cures it in {', '.join(TOOLS)}.", show_default=False
     ),
 ]
 PlotFile = Annotated[
     Path | None,
-    typer.Option("--plot", help="Curve and map of one file: .png, .svg or .pdf.", show_default=""),
+    opt.picture_option(
+        "--plot", help="Curve and map of one file: .png, .svg or .pdf.", show_default=False
+    ),
 ]
 Preview = Annotated[
-    bool, typer.Option("--preview", help="In the report, a small copy that any browser plays.")
+    bool,
+    opt.picture_option("--preview", help="In the report, a small copy that any browser plays."),
 ]
 
 
@@ -67,6 +83,15 @@ def read_reports(path: Path) -> Iterator[SyncReport]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; name a report in JSON Lines") from error
     yield from last.values()
+
+
+def texts_for(
+    tool: str | None, alone: bool, tolerance: str | None, options: DetectOptions
+) -> Texts[SyncReport]:
+    """How answers are told. Raises UsageError for a program that is not known."""
+    if tool:
+        return texts.ForTool(check_tool(tool), options)
+    return texts.AtLength(sys.stdout) if alone else texts.Table(Allowed.of(tolerance))
 
 
 def pictures(

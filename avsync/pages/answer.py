@@ -7,9 +7,8 @@ from avsync.pages.rendering import printable
 from avsync.prose import confidence_in_words, guess
 from avsync.report import SyncReport
 from avsync.timebase import offset_frames, offset_in_words
-from avsync.tolerance import STANDARDS, Tolerance
+from avsync.tolerance import DEFAULT, STANDARDS, Tolerance
 
-DEFAULT_STANDARD = "ebu-r37"
 STANDARD_NAMES = {
     "ebu-r37": "EBU R37",
     "itu-bt1359": "ITU-R BT.1359",
@@ -29,7 +28,7 @@ class Allowed:
     @classmethod
     def of(cls, text: str | None) -> "Allowed":
         """As `--tolerance` says it; None: EBU R37. Raises UsageError."""
-        text = text or DEFAULT_STANDARD
+        text = text or DEFAULT
         tolerance = Tolerance.of(text)
         name = STANDARD_NAMES.get(text) if text in STANDARDS else None
         return cls(tolerance, name or f"{tolerance.early_ms:g}/{tolerance.late_ms:g} ms")

@@ -33,7 +33,7 @@ from avsync.report import SyncReport
 from avsync.system.atomic import check_target, safe_output
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
-from avsync.tolerance import STANDARDS, Tolerance
+from avsync.tolerance import DEFAULT, STANDARDS, Tolerance
 
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
 
@@ -74,7 +74,7 @@ class FixOptions:
 
     detect: DetectOptions = field(default_factory=DetectOptions)
     offset_ms: float | None = None
-    tolerance: Tolerance = STANDARDS["ebu-r37"]
+    tolerance: Tolerance = STANDARDS[DEFAULT]
     always_write: bool = False
     force: bool = False
     dry_run: bool = False
