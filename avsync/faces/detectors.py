@@ -57,14 +57,14 @@ def load_face_detector(
     """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
 
     Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
-    fall back. Raises UsageError for an unknown name, FacesError where files cannot be had.
+    fall back. Raises UsageError for an unknown name, FaceDetectorError where files cannot be had.
     """
     chosen, paths = resolve_detector(wanted, progress, notes)
     spec = DETECTORS[chosen]
     try:
         return _Detector(spec.title, spec.calibration, spec.large_pixels, spec.open(paths))
     except ImportError as error:
-        raise FaceDetectorError(f"--faces {chosen}: {error}; reinstall avsync") from error
+        raise FaceDetectorError(f"faces {chosen}: {error}; reinstall avsync") from error
 
 
 def resolve_detector(
@@ -83,7 +83,7 @@ def resolve_detector(
     try:
         return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
     except DownloadError as error:
-        raise FaceDetectorError(f"--faces {wanted}: {error}; or use --faces hog") from error
+        raise FaceDetectorError(f"faces {wanted}: {error}; or use hog") from error
 
 
 def check_name(wanted: str) -> None:
