@@ -353,6 +353,33 @@ def test_a_report_of_nothing_and_of_something_else(avsync: Command, tmp_path: Pa
         assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_what_was_put_right_is_shown_before_and_after(avsync: Command, tmp_path: Path) -> None:
+    page, output = tmp_path / "page.html", tmp_path / "it's <b>.mp4"
+    done = avsync("fix", TALKING, "-o", output, "--faces", "hog", "--report", page)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert "Put right</h1>" in text and "only time stamps changed" in text
+    before, after = (str(video["src"]) for video in _Elements(text).named("video"))
+    assert (tmp_path / before).resolve() == TALKING
+    assert after == "it%27s%20%3Cb%3E.mp4"
+    assert text.count('class="plot curve-plot"') == 2
+    assert "Before: <span" in text and "After: <span" in text
+
+
+def test_many_that_were_put_right_have_an_overview(avsync: Command, tmp_path: Path) -> None:
+    source, folder = tmp_path / "in", tmp_path / "pages"
+    source.mkdir()
+    os.link(TALKING, source / "a.mp4")
+    (source / "broken.mp4").write_bytes(b"no video" * 99)
+    argv = ("fix", source, "-o", tmp_path / "out", "--offset", "120", "--dry-run")
+    done = avsync(*argv, "--report", folder, "--jobs", "1")
+    assert done.returncode == 1
+    index = (folder / "index.html").read_text()
+    assert "2 files" in index and "Planned, nothing written; given: sound is 120 ms early" in index
+    links = re.findall(r'href="(files/[^"]+)"', index)
+    assert len(links) == 2 and all((folder / link).is_file() for link in links)
+
+
 def test_half_a_line_is_left_out(tmp_path: Path) -> None:
     from avsync.cli.reporting import read_reports
 

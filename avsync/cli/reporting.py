@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from avsync.pages.folder import Pages
 from avsync.pages.shown import Picture, Plot
 from avsync.pages.tools import TOOLS, check_tool
 from avsync.pipeline.options import DetectOptions
+from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 
 Report = Annotated[
@@ -42,6 +43,7 @@ PlotFile = Annotated[
         "--plot", help="Curve and map of one file: .png, .svg or .pdf.", show_default=False
     ),
 ]
+Watch = Callable[[Iterable[Result[FixReport]]], Iterator[Result[FixReport]]]
 Preview = Annotated[
     bool,
     opt.picture_option("--preview", help="In the report, a small copy that any browser plays."),
@@ -139,6 +141,29 @@ def with_overview(pages: Pages | None, resumed: Path | None) -> Iterator["Overvi
         if pages and overview.kept:
             found = read_reports(resumed) if resumed else overview.reports
             _write_overview(found, pages.target, pages.tolerance)
+
+
+@contextmanager
+def fix_pages(pages: Pages | None) -> Iterator[Watch]:
+    """Writes the page of each file that was put right, and in the end that of all."""
+    kept: list[FixReport] = []
+
+    def watch(answers: Iterable[Result[FixReport]]) -> Iterator[Result[FixReport]]:
+        for answer in answers:
+            if pages:
+                from avsync.pages.fixed import write_fix_page
+
+                write_fix_page(answer.report, pages)
+                kept.append(answer.report)
+            yield answer
+
+    try:
+        yield watch
+    finally:
+        if pages and not pages.alone:
+            from avsync.pages.fixed import write_fix_overview
+
+            write_fix_overview(kept, pages)
 
 
 class Overview:

@@ -76,10 +76,10 @@ def file_page(
         cure=_cure(report, allowed),
         tools=_tools(report) if found else [],
         looked_at=answer.looked_at(report),
-        json=report.to_json(indent=2),
+        json=report.to_json(indent=2, curve=False),
         index=index,
         timeline=_timeline(report, details, allowed) if details else None,
-        curve=_curve(report, allowed),
+        curve=curve_of(report, allowed),
         player=_player(report, details, target, preview),
     )
 
@@ -120,7 +120,7 @@ def _player(
     report: SyncReport, details: Details | None, target: Path, preview: str | None
 ) -> dict[str, Any] | None:
     """What the player needs; None where there is nothing to play."""
-    video = preview or _address(report.path, target.parent)
+    video = preview or video_address(report.path, target.parent)
     if video is None or report.status == "error":
         return None
     copy = copy_of(details.sounds) if details else None
@@ -148,7 +148,7 @@ def _player(
     }
 
 
-def _address(path: str, folder: Path) -> str | None:
+def video_address(path: str, folder: Path) -> str | None:
     """Where a page in a folder finds a file: relative, any bytes; None for what is no file."""
     if is_url(path) or not os.path.isfile(path) or path.startswith(("/dev/", "/proc/")):
         return None
@@ -252,7 +252,7 @@ def _lane(report: SyncReport, details: Details, number: int, name: int, most: fl
 # ---- the distance curve
 
 
-def _curve(report: SyncReport, allowed: Allowed) -> dict[str, Any] | None:
+def curve_of(report: SyncReport, allowed: Allowed) -> dict[str, Any] | None:
     """Mean distance by offset, with its minimum, the runner-up and the range."""
     if report.curve is None:
         return None
