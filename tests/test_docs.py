@@ -23,6 +23,7 @@ LONG = (
     "detect",
     "fix",
     "report",
+    "preview",
     "prepare",
     "train",
     "evaluate",

@@ -23,6 +23,7 @@ from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.options import flag_of
+from avsync.cli.preview import preview
 from avsync.cli.reporting import report
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
@@ -67,6 +68,7 @@ app = typer.Typer(
 app.command()(detect)
 app.command()(fix)
 app.command()(report)
+app.command()(preview)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
