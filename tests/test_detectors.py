@@ -95,9 +95,7 @@ def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_a_detector_that_was_asked_for_is_not_replaced() -> None:
     assert not is_ready("yunet")
-    with pytest.raises(
-        FaceDetectorError, match=r"^--faces yunet: .*refused.*; or use --faces hog$"
-    ):
+    with pytest.raises(FaceDetectorError, match=r"^faces yunet: .*refused.*; or use hog$"):
         load_face_detector("yunet")
 
 

@@ -85,9 +85,9 @@ def fix_all(
 ) -> Generator[Result[FixReport]]:
     """The fate of each of many files, as soon as it is known; what fails gets status `error`.
 
-    Weights and face finder are loaded once in each worker. Processes are spawned: a program that
-    calls this needs `if __name__ == "__main__":`. Raises AvsyncError where tools or workers cannot
-    be had, InterruptError on SIGINT and SIGTERM; what a worker was writing then is removed.
+    Weights and face detector are loaded once in each worker. Raises AvsyncError where tools or
+    workers cannot be had, InterruptError on SIGINT and SIGTERM; what a worker was writing then is
+    removed.
     """
     how = how or BatchOptions()
     jobs = how.jobs or default_jobs(options.detect.device)

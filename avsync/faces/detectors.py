@@ -77,7 +77,7 @@ def load_face_detector(
     try:
         return _Detector(spec.title, spec.calibration, spec.large_pixels, spec.open(paths))
     except ImportError as error:
-        raise FaceDetectorError(f"--faces {chosen}: {error}; reinstall avsync") from error
+        raise FaceDetectorError(f"faces {chosen}: {error}; reinstall avsync") from error
 
 
 def resolve_detector(
@@ -109,7 +109,7 @@ def resolve_detector(
     try:
         return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
     except DownloadError as error:
-        raise FaceDetectorError(f"--faces {wanted}: {error}; or use --faces hog") from error
+        raise FaceDetectorError(f"faces {wanted}: {error}; or use hog") from error
 
 
 def check_name(wanted: str) -> None:

@@ -90,7 +90,7 @@ def find(wanted: str) -> Path:
     else:
         path, cure = Path(wanted), "name default, syncnet_v2 or an existing file"
     if not os.path.isfile(path):
-        raise WeightsError(f"--weights {wanted}: {path} is not there; {cure}")
+        raise WeightsError(f"weights {wanted}: {path} is not there; {cure}")
     if wanted == "syncnet_v2" and not is_intact(path, SYNCNET_V2):
         raise WeightsError(f"{path}: damaged (wrong checksum); delete it, then {cure}")
     return path
