@@ -19,7 +19,7 @@ from avsync.cli.console import ExitStatus, log_line, worse
 from avsync.cli.progress import batch_view
 from avsync.cli.scores import Form, Scored, write_scores
 from avsync.errors import UsageError, WeightsError
-from avsync.media.files import LIST, find_media, read_names
+from avsync.media.search import LIST, find_media, read_names
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.scoring import FileScore, Protocol
