@@ -113,7 +113,6 @@ class Placer:
     """
 
     def __init__(self, timeline: Timeline, index: int, origin_seconds: float = 0.0) -> None:
-        """Time counts from `origin_seconds` of film on."""
         self._epochs = timeline.epochs
         self._index, self._origin = index, origin_seconds
         self.epoch = 0  # in which the last frame was
