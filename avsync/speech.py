@@ -1,7 +1,4 @@
-"""Stage 3: a frame and a face box become a crop; samples become MFCC vectors.
-
-What a crop shows is said by a `CropGeometry` that every weights file carries.
-"""
+"""Stage 3b: samples become MFCC vectors, and in which of them something is heard."""
 
 from collections.abc import Iterable
 

@@ -32,12 +32,13 @@ from hard_material import (
     moved,
     swap_sound,
 )
-from hard_scores import SURE, Result, drifted, judged, stepped, table
+from hard_scores import Result, drifted, judged, stepped, table
 
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
+from avsync.tolerance import ACCEPT
 
 SAME_SECONDS = 0.1
 WIDE_MS = 30_000
@@ -56,7 +57,11 @@ class Bench:
 
     def _measured(self, clip: Clip) -> Clip | None:
         report = self.look(clip.path)
-        if report.offset_ms is None or (report.confidence or 0) < SURE or len(report.segments) > 1:
+        if (
+            report.offset_ms is None
+            or (report.confidence or 0) < ACCEPT
+            or len(report.segments) > 1
+        ):
             return None
         face = max(report.tracks, key=lambda track: track.share).box
         return replace(clip, offset_ms=report.offset_ms, face=face)

@@ -7,8 +7,8 @@ import numpy as np
 from hard_material import Clip
 
 from avsync.report import SyncReport
+from avsync.tolerance import ACCEPT
 
-SURE = 0.9  # confidence from which a clip's own offset is taken for the truth
 RIGHT_MS = 40.0
 STEP_SECONDS = 1.0  # within which a step must be found
 SLOPE_SHARE = 0.05  # within which a drift must be found
@@ -83,7 +83,7 @@ def table(results: Sequence[Result]) -> str:
     for kind in dict.fromkeys((r.set, r.kind) for r in results):
         some = [r for r in results if (r.set, r.kind) == kind]
         wrong = [r for r in some if r.outcome == "wrong"]
-        sure = sum((r.confidence or 0) >= SURE for r in wrong)
+        sure = sum((r.confidence or 0) >= ACCEPT for r in wrong)
         known = [r for r in some if r.error_ms is not None and r.uncertainty_ms is not None]
         covered = [r.error_ms <= r.uncertainty_ms for r in known]  # type: ignore[operator]
         shares = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.model.networks import SMALL_CONFIG
+from avsync.model.config import SMALL_CONFIG
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 from avsync.training.clips import Clip, Source
 from avsync.training.prepare import with_margin

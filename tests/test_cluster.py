@@ -81,7 +81,7 @@ def test_without_ray(avsync: Command, faces: Path, tmp_path: Path) -> None:
     done = avsync("detect", faces, "--engine", "ray", *HOG,
                   env={**os.environ, "PYTHONPATH": places})  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == "avsync: --engine ray: Ray is missing; pip install 'avsync[ray]'\n"
+    assert done.stderr == "avsync: Ray is missing: pip install 'avsync[ray]'\n"
 
 
 def test_a_cluster_that_is_not_there(avsync: Command, faces: Path) -> None:
@@ -90,5 +90,5 @@ def test_a_cluster_that_is_not_there(avsync: Command, faces: Path) -> None:
     done = avsync("detect", faces, "--engine", "ray", "--ray-address", "127.0.0.1:1", *HOG,
                   env=environment)  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
-    assert "--ray-address 127.0.0.1:1: no cluster to be had" in done.stderr
+    assert "Ray at 127.0.0.1:1: no cluster to be had" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -12,14 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from avsync.errors import FaceDetectorError, UsageError
-from avsync.faces import detectors
-from avsync.faces.detectors import (
-    Box,
-    BoxCorrection,
-    checkpoints_folder,
-    is_ready,
-    load_face_detector,
-)
+from avsync.faces import backends
+from avsync.faces.boxes import Box
+from avsync.faces.detectors import BoxCorrection, checkpoints_folder, is_ready, load_face_detector
 
 PORTRAIT = Path(__file__).parent / "data" / "portrait.png"
 TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"
@@ -31,9 +26,9 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/face.onnx"
-    spec = detectors.DETECTORS["yunet"]
+    spec = backends.DETECTORS["yunet"]
     unreachable = replace(spec, files=(replace(spec.files[0], url=url),))
-    monkeypatch.setitem(detectors.DETECTORS, "yunet", unreachable)
+    monkeypatch.setitem(backends.DETECTORS, "yunet", unreachable)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
@@ -73,7 +68,7 @@ def test_no_calibration_changes_nothing() -> None:
 
 
 def test_an_unknown_detector_is_refused_with_the_names_of_the_known() -> None:
-    with pytest.raises(UsageError, match="--faces haar: unknown; choose auto, yunet, hog"):
+    with pytest.raises(UsageError, match="faces=haar: unknown; choose auto, yunet, hog"):
         load_face_detector("haar")
 
 
@@ -100,9 +95,7 @@ def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_a_detector_that_was_asked_for_is_not_replaced() -> None:
     assert not is_ready("yunet")
-    with pytest.raises(
-        FaceDetectorError, match=r"^--faces yunet: .*refused.*; or use --faces hog$"
-    ):
+    with pytest.raises(FaceDetectorError, match=r"^faces yunet: .*refused.*; or use hog$"):
         load_face_detector("yunet")
 
 

@@ -26,6 +26,7 @@ LONG = (
     "train",
     "evaluate",
     "features",
+    "score",
     "words train",
     "words evaluate",
 )

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.faces.detectors import Box, load_face_detector
+from avsync.faces.boxes import Box
+from avsync.faces.detectors import load_face_detector
 from avsync.faces.tracking import (
     DELAY,
     FIND_EVERY,

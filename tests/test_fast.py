@@ -11,9 +11,11 @@ from talking_face import write_talking_face
 
 import avsync
 from avsync.model import weights
-from avsync.model.embed import HOPS_PER_BATCH, EmbeddingModel, embed_crops, embed_sound
-from avsync.model.networks import DefaultStreams, PerfectMatchStreams
+from avsync.model.batches import HOPS_PER_BATCH, EmbeddingModel
+from avsync.model.embed import embed_crops, embed_sound
+from avsync.model.networks import DefaultStreams
 from avsync.model.optimize import FlatPerfectMatch, for_inference, half_precision
+from avsync.model.perfect_match import PerfectMatchStreams
 from avsync.timebase import WINDOW_HOPS
 
 CPU = torch.device("cpu")

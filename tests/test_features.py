@@ -9,8 +9,8 @@ import pytest
 import python_speech_features
 from numpy.typing import NDArray
 
+from avsync.faces.boxes import Box
 from avsync.faces.crops import PADDING_GREY, SYNCNET_GEOMETRY, CropGeometry, box_of_cropped, crop
-from avsync.faces.detectors import Box
 from avsync.speech import is_audible, mfcc
 
 Picture = NDArray[np.uint8]

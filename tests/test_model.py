@@ -8,14 +8,9 @@ import syncnet_checkpoint
 import torch
 from torch import Tensor
 
-from avsync.model.networks import (
-    DEFAULT_CONFIG,
-    PERFECT_MATCH_CONFIG,
-    DefaultStreams,
-    ModelConfig,
-    PerfectMatchStreams,
-    build,
-)
+from avsync.model.config import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, ModelConfig
+from avsync.model.networks import DefaultStreams, build
+from avsync.model.perfect_match import PerfectMatchStreams
 from avsync.timebase import HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"

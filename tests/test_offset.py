@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avsync.sync.blocks import BLOCK_FRAMES, distance_blocks, mean_curve
 from avsync.sync.lse import lse_scores
-from avsync.sync.offset import (
-    BLOCK_FRAMES,
-    Offset,
-    distance_blocks,
-    find_offset,
-    mean_curve,
-    vertex,
-)
+from avsync.sync.offset import Offset, find_offset, vertex
 from avsync.timebase import HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "reference.npz"

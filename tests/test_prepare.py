@@ -12,7 +12,7 @@ from conftest import Command
 from talking_face import click_and_flash, write_talking_face
 
 from avsync.errors import DataError
-from avsync.model.networks import CONFIGS, DEFAULT_CONFIG, SMALL_CONFIG
+from avsync.model.config import CONFIGS, DEFAULT_CONFIG, SMALL_CONFIG
 from avsync.training.clean import NEAR_MS, SURE, decide
 from avsync.training.clips import Source, find_sources, read_speakers
 from avsync.training.prepare import INDEX, read_prepared, with_margin

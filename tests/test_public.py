@@ -130,6 +130,18 @@ def test_many_files_one_of_them_bad(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert reports[1].offset_ms == alone.offset_ms
 
 
+def test_a_script_of_three_lines_needs_no_guard(tmp_path: Path) -> None:
+    """Workers do not import the program that asked for them."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import avsync\n"
+        f"for report in avsync.detect_many([{str(TALKING)!r}], jobs=1):\n"
+        "    print(report.status)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
 def test_warnings_are_logged_and_stand_in_the_report(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

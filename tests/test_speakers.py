@@ -5,7 +5,8 @@ import pytest
 from made_embeddings import active, lips, strangers_lips
 
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table, select_active_speaker
-from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks, find_offset
+from avsync.sync.blocks import BLOCK_FRAMES, DistanceBlocks, distance_blocks
+from avsync.sync.offset import find_offset
 from avsync.tracks import EmbeddedClip, FaceTrack, stretched
 
 MAX_SHIFT = 100

@@ -13,14 +13,16 @@ from made_clips import TONE_HERTZ, made_clip
 
 from avsync.errors import DataError, WeightsError
 from avsync.model import weights
-from avsync.model.networks import PERFECT_MATCH_CONFIG, SMALL_CONFIG, PerfectMatchStreams
+from avsync.model.config import PERFECT_MATCH_CONFIG, SMALL_CONFIG
+from avsync.model.perfect_match import PerfectMatchStreams
 from avsync.speech import WINDOW_SAMPLES
 from avsync.sync.confidence import FEATURE_COUNT
 from avsync.training.accuracy import REACH, distances, is_right, score, smoothed
 from avsync.training.augment import _lower_rate, augment_frames, augment_samples, plain_frames
 from avsync.training.batches import Batches
 from avsync.training.clips import Clip, split
-from avsync.training.train import TrainOptions, train
+from avsync.training.options import TrainOptions
+from avsync.training.train import train
 
 PIXELS = SMALL_CONFIG.geometry.pixels
 

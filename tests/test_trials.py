@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from made_clips import made_clip
 
-from avsync.model.networks import SMALL_CONFIG, DefaultStreams
+from avsync.model.config import SMALL_CONFIG
+from avsync.model.networks import DefaultStreams
 from avsync.sync.confidence import FEATURE_COUNT, Calibration
 from avsync.sync.verdict import SearchOptions, reach_verdict
-from avsync.training import evaluate, trials
+from avsync.training import answers, trials
 from avsync.training.clean import EmbeddedClip
 from avsync.training.clips import Clip
 from avsync.training.trials import Trials
@@ -113,22 +114,22 @@ def test_the_same_seed_makes_the_same_trials(made: Trials) -> None:
 
 
 def test_an_evaluation_counts_what_detect_would_say(made: Trials) -> None:
-    answers = evaluate._try(made, CALIBRATION, lambda *_: None)
-    whole = next(row for row in answers.by_length if row.name == "whole: 5 s and more")
+    found = answers.answers_to(made, CALIBRATION, lambda *_: None)
+    whole = next(row for row in found.by_length if row.name == "whole: 5 s and more")
     assert (whole.trials, whole.speakers, whole.right) == (16, 4, 1.0)
     assert whole.median_error_ms is not None and whole.median_error_ms < 6
-    assert [row.name for row in answers.by_length if row.name.startswith("cut")] == [
+    assert [row.name for row in found.by_length if row.name.startswith("cut")] == [
         "cut to 1 s", "cut to 2 s", "cut to 4 s",
     ]  # fmt: skip
     kinds = ("music", "other moment", "silence", "stranger")
-    undetermined = {row.name: row.undetermined for row in answers.foreign}
+    undetermined = {row.name: row.undetermined for row in found.foreign}
     assert undetermined == {f"{kind}, 2 s and more": 1.0 for kind in kinds}
-    assert any(row.name == "data: made" for row in answers.by_group)
-    assert answers.sure_and_right == 1.0
+    assert any(row.name == "data: made" for row in found.by_group)
+    assert found.sure_and_right == 1.0
 
 
 @pytest.mark.parametrize(
     ("value", "name"), [(1, "below 2 s"), (2, "2 to 5 s"), (4.9, "2 to 5 s"), (5, "5 s and more")]
 )
 def test_bands_have_names(value: float, name: str) -> None:
-    assert evaluate._band(value, (2, 5), "s") == name
+    assert answers._band(value, (2, 5), "s") == name

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from avsync.errors import WeightsError
 from avsync.model import weights, weights_file
-from avsync.model.networks import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG, DefaultStreams
+from avsync.model.config import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
+from avsync.model.networks import DefaultStreams
 from avsync.model.weights_file import read_header
 from avsync.system.downloads import sha256_of
 

@@ -17,7 +17,8 @@ from talking_face import AAC, frames, speech, write_media
 
 from avsync.errors import DataError, UsageError, WeightsError
 from avsync.model import weights, weights_file
-from avsync.model.networks import DEFAULT_CONFIG, SMALL_CONFIG, DefaultStreams, build
+from avsync.model.config import DEFAULT_CONFIG, SMALL_CONFIG
+from avsync.model.networks import DefaultStreams, build
 from avsync.system.downloads import sha256_of
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 from avsync.training.clips import Clip, Source
@@ -98,7 +99,7 @@ def test_contradictions_are_usage_errors(avsync: Command, tmp_path: Path) -> Non
     for more in (("--features", "default"), ("--fine-tune",)):
         done = avsync(*argv, *more)
         assert done.returncode == 2 and "starts from nothing" in done.stderr
-    with pytest.raises(UsageError, match="--fine-tune needs features"):
+    with pytest.raises(UsageError, match="fine-tuned needs features to start"):
         _options(front="fine-tuned")
     done = avsync("words", "evaluate", tmp_path, "--model", tmp_path / "absent.safetensors")
     assert done.returncode == 1 and "make a model with avsync words train" in done.stderr

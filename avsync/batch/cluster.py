@@ -112,7 +112,7 @@ def connect(
         try:
             _start_or_join(ray, address, jobs, stack)
         except (OSError, RuntimeError, ValueError) as error:
-            where = f"--ray-address {address}" if address else "--engine ray"
+            where = f"Ray at {address}" if address else "Ray"
             words = " ".join(str(error).split())
             raise WorkersError(
                 f"{where}: no cluster to be had ({words}); see `ray status`"
@@ -178,7 +178,7 @@ def _import_ray(alone: bool) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise WorkersError("--engine ray: Ray is missing; pip install 'avsync[ray]'") from error
+        raise WorkersError("Ray is missing: pip install 'avsync[ray]'") from error
     return ray
 
 

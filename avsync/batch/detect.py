@@ -56,8 +56,7 @@ def detect_all(
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
     Tools are loaded once in each worker. What `answered` holds already is given back in short.
-    Processes are spawned: a program that calls this needs `if __name__ == "__main__":`. Raises
-    AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
+    Raises AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
     """
     from avsync.model import weights
 
@@ -106,11 +105,6 @@ def detect_many(
     ------
     AvsyncError
         Where weights, the face detector or workers cannot be had.
-
-    Notes
-    -----
-    Workers are processes that import the program that calls this: a script needs
-    `if __name__ == "__main__":`.
 
     Examples
     --------

@@ -8,13 +8,15 @@ however it went, the pipe ends, and the worker ends itself.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any, Generic, cast
 
 from avsync.batch.pool import R, Request, WorkerLostError
@@ -46,7 +48,7 @@ class LocalWorker(Generic[R]):
             target=_work, args=(theirs, open_measure, threads, self._cores), daemon=True
         )
         try:
-            with _starting_or_ending:
+            with _starting_or_ending, _no_main_module():
                 self._process.start()
         except OSError as error:
             raise WorkersError(f"no worker can be started ({error}): try fewer --jobs") from error
@@ -96,6 +98,20 @@ class LocalWorker(Generic[R]):
             return f"ended with status {code}"
         name = signal.Signals(-code).name
         return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Let a process that starts import nothing of the program that asks for it.
+
+    It needs nothing of it, and a script could go without the usual guard against being imported.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def local_workers(open_measure: Open[R], jobs: int, threads: int) -> Callable[[], LocalWorker[R]]:

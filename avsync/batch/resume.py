@@ -33,7 +33,7 @@ class ReportFile:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
-            raise OutputError(f"--resume {path}: {error.strerror}; name a file to write") from error
+            raise OutputError(f"{path}: {error.strerror}; name a file to write") from error
         try:
             self._only_one_writes()
             self._read()
@@ -54,7 +54,7 @@ class ReportFile:
             if self._is_stale:
                 self._drop_stale()
         except OSError as error:
-            raise OutputError(f"--resume {self._path}: {error.strerror}") from error
+            raise OutputError(f"{self._path}: {error.strerror}") from error
         finally:
             os.close(self._descriptor)
 
@@ -74,7 +74,7 @@ class ReportFile:
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
-            raise OutputError(f"--resume {self._path}: {error.strerror}") from error
+            raise OutputError(f"{self._path}: {error.strerror}") from error
         self._is_stale |= report.path in self._holds
         self._holds[report.path] = (b"", report.status, report.offset_ms, report.segments)
 
@@ -86,7 +86,7 @@ class ReportFile:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OutputError(f"--resume {self._path}: another run is writing it") from None
+            raise OutputError(f"{self._path}: another run is writing it") from None
         except OSError:  # a file system without locks
             return
 
@@ -97,7 +97,7 @@ class ReportFile:
                 fields = _parsed(line)
                 if fields is None and end == 0 and not line.startswith(b'{"path": '):
                     raise OutputError(
-                        f"--resume {self._path}: not a report of avsync in JSON Lines; name another"
+                        f"{self._path}: not a report of avsync in JSON Lines; name another"
                     )
                 if not line.endswith(b"\n"):
                     break

@@ -23,6 +23,7 @@ from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.options import flag_of
+from avsync.cli.scoring import score
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
@@ -65,6 +66,7 @@ app = typer.Typer(
 )
 app.command()(detect)
 app.command()(fix)
+app.command()(score)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)

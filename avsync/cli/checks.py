@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from avsync.errors import AvsyncError, ToolMissingError
-from avsync.faces import detectors
+from avsync.faces import backends, detectors
 from avsync.media import ffmpeg, programs
 from avsync.model import weights
 
@@ -44,7 +44,7 @@ def _device() -> Check:
 def _faces() -> list[Check]:
     folder = detectors.checkpoints_folder()
     findings = []
-    for name, spec in detectors.DETECTORS.items():
+    for name, spec in backends.DETECTORS.items():
         if not spec.files:
             detail = "built in, needs no file"
         elif detectors.is_ready(name):
@@ -57,7 +57,7 @@ def _faces() -> list[Check]:
     return findings
 
 
-def _names(spec: detectors.DetectorSpec) -> str:
+def _names(spec: backends.DetectorSpec) -> str:
     return " and ".join(file.url for file in spec.files)
 
 

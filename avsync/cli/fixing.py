@@ -11,7 +11,7 @@ from avsync.batch.options import BatchOptions
 from avsync.cli import options as opt
 from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.progress import batch_view, progress_bar
-from avsync.media.files import LIST, read_names
+from avsync.media.search import LIST, read_names
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions
 from avsync.remux.plan import RemuxOptions

@@ -10,7 +10,7 @@ import typer
 
 from avsync.cli.console import OutputFormat
 from avsync.errors import UsageError
-from avsync.media.files import LIST
+from avsync.media.search import LIST
 
 Inputs = Annotated[
     list[str] | None,

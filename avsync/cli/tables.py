@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from avsync.tolerance import ACCEPT
+
 if TYPE_CHECKING:
-    from avsync.training.evaluate import Answers, Evaluation, Shares
+    from avsync.training.answers import Answers, Shares
+    from avsync.training.evaluate import Evaluation
     from avsync.words.evaluate import WordsEvaluation
 
 FEW_WORDS = 10  # of the easiest and of the hardest are shown
@@ -15,7 +18,7 @@ FEW_WORDS = 10  # of the easiest and of the hardest are shown
 
 def write_evaluations(measured: Sequence["Evaluation"]) -> None:
     """Print all tables to stdout."""
-    console = _console()
+    console = plain_console()
     console.print(_accuracy(measured))
     console.print(_retrieval(measured))
     for evaluation in measured:
@@ -25,7 +28,7 @@ def write_evaluations(measured: Sequence["Evaluation"]) -> None:
 
 def write_words(measured: Sequence["WordsEvaluation"]) -> None:
     """Print how many words each model recognises, and which ones it finds easy and hard."""
-    console = _console()
+    console = plain_console()
     table = Table(title=f"Words recognised, {measured[0].part} part")
     for column in ("model", "front end", "features"):
         table.add_column(column)
@@ -51,7 +54,7 @@ def write_words(measured: Sequence["WordsEvaluation"]) -> None:
             console.print(f"{evaluation.model}, {what}: {shown}", highlight=False)
 
 
-def _console() -> Console:
+def plain_console() -> Console:
     """A pipe has no width; a table cut to 80 columns would lose its last ones.
 
     Names are written as they are: `[b]` or `:x:` in one is no command.
@@ -120,7 +123,7 @@ def _write_answers(console: Console, name: str, answers: "Answers") -> None:
     table = Table(
         title=f"{name}: confidence",
         caption=f"expected calibration error {answers.calibration_error:.3f}; "
-        f"of {answers.sure_answers} answers with confidence 0.9 and more, "
+        f"of {answers.sure_answers} answers with confidence {ACCEPT:g} and more, "
         f"{_percent(answers.sure_and_right)} right",
     )
     for column in ("answers", "confidence", "right"):

@@ -65,7 +65,7 @@ def prepare(
 
     avsync prepare corpus/manifest.tsv --clean-with judge.safetensors -o prepared/
     """
-    from avsync.model.networks import CONFIGS
+    from avsync.model.config import CONFIGS
     from avsync.training.clips import find_sources
     from avsync.training.prepare import INDEX
     from avsync.training.prepare import prepare as prepare_clips
@@ -118,8 +118,8 @@ def train(
 
     avsync train prepared/ --hold-out dev-speakers.txt -o mine.safetensors
     """
+    from avsync.training.options import TrainOptions
     from avsync.training.recipe import Recipe, run
-    from avsync.training.train import TrainOptions
 
     options = TrainOptions(
         config=config.value,

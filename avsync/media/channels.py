@@ -9,11 +9,21 @@ OPPOSED = -0.5  # correlation of two channels below which one of them is taken f
 
 
 def to_mono(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
-    """(N, C) samples of any channels -> (N,), piece by piece: their mean.
+    """Mix channels, piece by piece, to their mean.
 
     A channel that is the first one turned over (a cable soldered wrongly) is turned back before: in
-    the mean nothing of the speech would be left. Which way round a channel is does not
-    matter otherwise. What is told is told by all that was heard so far.
+    the mean nothing of the speech would be left. Which way round a channel is does not matter
+    otherwise. What is told is told by all that was heard so far.
+
+    Parameters
+    ----------
+    chunks : iterable of numpy.ndarray
+        (N, C) samples each.
+
+    Yields
+    ------
+    numpy.ndarray
+        (N,) samples.
     """
     powers = products = np.zeros(1)  # of each channel
     for chunk in chunks:

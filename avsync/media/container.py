@@ -6,22 +6,13 @@ anything, also what looks like a heading or a fact.
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.errors import MediaError
 from avsync.media import ffmpeg, packets
-
-# As ffmpeg prints them, behind the description of a stream; its options want them with underscores.
-DISPOSITIONS = frozenset(
-    (
-        *("default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "captions"),
-        *("hearing impaired", "visual impaired", "clean effects", "attached pic", "metadata"),
-        *("timed thumbnails", "non-diegetic", "descriptions", "dependent", "still image"),
-    )
-)
+from avsync.media.streams import Stream
 
 SAMPLE_SECONDS = 30  # of packets that tell a bit rate where the container does not
 
@@ -34,107 +25,35 @@ _OTHER = re.compile(r"^ {2,4}(?:Chapters:|Chapter #|Program \d|Stream group #|St
 _DURATION = re.compile(r"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?")
 _HEADING = re.compile(r"^ +(Metadata|Side data):\s*$", re.IGNORECASE)
 _PAIR = re.compile(r"^ +(\S[^:]*?)\s*: (.*)$")
-_SIZE = re.compile(r"[ ,](\d{1,5})x(\d{1,5})[ ,\[]")
-_PIXEL_ASPECT = re.compile(r"SAR (\d+):(\d+)")
-_ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
-_TAG = re.compile(r"\((\S+) / 0x[0-9A-F]{8}\)")
-_RATE, _KILOBITS = re.compile(r"(\d+) Hz"), re.compile(r"(\d+) kb/s")
-_MONO = re.compile(r" Hz, (?:mono|1 channels)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class VideoStream:
-    """A moving picture as it is shown: upright, with square pixels."""
-
-    index: int  # of the stream in the container
-    width: int  # pixels
-    height: int  # pixels
-
-
-@dataclass(frozen=True, slots=True)
-class AudioStream:
-    """The sound track that is heard."""
-
-    index: int  # of the stream in the container
-    channels: int = 1  # 1 or 2: more are mixed to 2
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One stream of a container."""
-
-    index: int
-    number: int  # by which the container knows it, else the index
-    kind: str  # Video, Audio, Subtitle, Data, Attachment, Unknown
-    words: str  # in which ffmpeg describes it
-    tags: dict[str, str] = field(default_factory=dict)
-    side_data: list[str] = field(default_factory=list)
-
-    @property
-    def codec(self) -> str:
-        """As ffmpeg calls it."""
-        found = re.match(r"\w*", self.words)
-        return found[0] if found else ""
-
-    @property
-    def tag(self) -> str:
-        """Four letters by which the container calls the codec; empty where it does not."""
-        found = _TAG.search(self.words)
-        return found[1] if found else ""
-
-    @property
-    def dispositions(self) -> tuple[str, ...]:
-        """What it is for."""
-        said = re.findall(r"\(([a-z -]+)\)", self.words)
-        return tuple(name for name in said if name in DISPOSITIONS)
-
-    @property
-    def sample_rate(self) -> int | None:
-        """Of sound, in Hz."""
-        found = _RATE.search(self.words)
-        return int(found[1]) if found else None
-
-    @property
-    def bits_per_second(self) -> int | None:
-        """None where the container does not say."""
-        found = _KILOBITS.search(self.words)
-        return 1000 * int(found[1]) if found else None
-
-    @property
-    def is_mono(self) -> bool:
-        """Whether sound has one channel."""
-        return bool(_MONO.search(self.words))
-
-    @property
-    def is_cover(self) -> bool:
-        """Whether it is a still picture that belongs to the file, not a film."""
-        return "attached pic" in self.dispositions
-
-    @property
-    def picture(self) -> VideoStream | None:
-        """The picture as it is shown; None where no size is said."""
-        size = _SIZE.search(self.words)
-        if size is None:
-            return None
-        width, height = int(size[1]), int(size[2])
-        aspects = _PIXEL_ASPECT.findall(self.words)  # the codec's, then the container's, which wins
-        if aspects and all(map(int, aspects[-1])):
-            width = round(width * Fraction(*map(int, aspects[-1])))
-        rotation = _ROTATION.search("\n".join(self.side_data))
-        if rotation and round(float(rotation[1])) % 180 == 90:
-            width, height = height, width
-        return VideoStream(self.index, width, height)
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All streams of a file, and what else `ffmpeg -i` says of it."""
+    """All streams of a file, and what else `ffmpeg -i` says of it.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    form : str
+        What ffmpeg calls its reader of it: `mpegts`, `mov,mp4,m4a,3gp,3g2,mj2`.
+    duration_seconds : float or None
+        None where the container does not say.
+    start_seconds : float
+        Its earliest stamp.
+    streams : tuple of Stream
+        In the order of the container.
+    tags : dict of str to str
+        Metadata of the file itself.
+    has_chapters : bool
+        Whether it is divided.
+    """
 
     path: Path
-    form: str  # as ffmpeg calls what reads it: `mpegts`, `mov,mp4,m4a,3gp,3g2,mj2`
-    duration_seconds: float | None  # None where the container does not say
+    form: str
+    duration_seconds: float | None
     start_seconds: float
-    streams: tuple[Stream, ...]  # in the order of the container
+    streams: tuple[Stream, ...]
     tags: dict[str, str]
     has_chapters: bool
 
@@ -190,7 +109,13 @@ def _in_sections(text: str) -> Iterator[tuple[str, Stream | None, str]]:
 
 
 def take_inventory(path: str | os.PathLike[str]) -> Inventory:
-    """Streams, dispositions and tags of a file. Raises MediaError where nothing is found."""
+    """Streams, dispositions and tags of a file.
+
+    Raises
+    ------
+    MediaError
+        Where nothing is found.
+    """
     inventory = read(path, ffmpeg.banner(path))
     if not inventory.streams:
         raise MediaError(f"{path}: not a media file that ffmpeg can read")
@@ -203,11 +128,6 @@ def measured_bitrate(path: Path, index: int) -> int | None:
     for seconds, size in packets.ends_and_sizes(path, index, SAMPLE_SECONDS):
         sizes, last = sizes + size, max(last, seconds)
     return round(8 * sizes / last) if last > 0 else None
-
-
-def disposition_option(names: Iterable[str]) -> str:
-    """The value of ffmpeg's -disposition."""
-    return "+".join(re.sub(r"[ -]", "_", name) for name in names) or "0"
 
 
 def cause(text: str, path: Path | str) -> str:

@@ -18,13 +18,27 @@ _PACKET = re.compile(rb"^(\d+), *(-?\d+), *(-?\d+), *(-?\d+), *(\d+),", re.MULTI
 
 
 class Packet(NamedTuple):
-    """A line of the list; times in ticks of its stream's time base."""
+    """A line of the list; times in ticks of its stream's time base.
 
-    place: int  # of its stream among those that are listed
+    Attributes
+    ----------
+    place : int
+        Of its stream among those that are listed.
+    decoded : int
+        When it is decoded; `NO_STAMP` where nobody says.
+    shown : int
+        When it is shown; `NO_STAMP` likewise.
+    lasting : int
+        0 where the container does not say.
+    size : int
+        Bytes.
+    """
+
+    place: int
     decoded: int
     shown: int
-    lasting: int  # 0 where the container does not say
-    size: int  # bytes
+    lasting: int
+    size: int
 
 
 def bases_in(listed: bytes) -> dict[int, Fraction]:

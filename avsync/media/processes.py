@@ -49,13 +49,27 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class Work:
-    """A run of ffmpeg, and what comes of it."""
+    """A run of ffmpeg, and what comes of it.
+
+    Attributes
+    ----------
+    arguments : sequence of str
+        Without the program.
+    listener : Listener or None
+        Hears what is no fault.
+    tail : deque of str
+        The last lines of its stderr that tell of faults.
+    status : int
+        With which it ended.
+    given : int
+        Pieces of its output that were passed on.
+    """
 
     arguments: Sequence[str]
     listener: Listener | None = None
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LISTENED_LINES))  # of its stderr
-    status: int = 0  # with which it ended
-    given: int = 0  # pieces of its output that were passed on
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LISTENED_LINES))
+    status: int = 0
+    given: int = 0
 
     @property
     def url(self) -> str:
@@ -95,7 +109,12 @@ def pieces(
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run ffmpeg to its end, for what it says.
 
-    Raises MediaError where it crashes, ToolMissingError where it is too old.
+    Raises
+    ------
+    MediaError
+        Where it crashes.
+    ToolMissingError
+        Where it is too old.
     """
     url = _input_in(arguments)
     while True:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.decode import WHOLE, Span, read_frames, read_samples, read_still
+from avsync.media.decode import WHOLE, Span, read_frames, read_samples
 from avsync.media.probe import MediaInfo
+from avsync.media.stills import read_still
 
 if TYPE_CHECKING:
     from avsync.media.frames import Frame

@@ -5,45 +5,26 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry
+from avsync.model.config import ModelConfig
+from avsync.model.perfect_match import PerfectMatchStreams
 from avsync.speech import COEFFICIENTS
-from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
-
-Architecture = Literal["default", "perfect-match"]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """All that is needed to build a network and to feed it."""
-
-    architecture: Architecture
-    geometry: CropGeometry
-    embedding_size: int = 256
-    width: int = 32  # of the default network: channels of its first layer; the others follow
-
-
-DEFAULT_CONFIG = ModelConfig("default", CropGeometry(side=0.72, dy=0.27, pixels=88, colour=False))
-# For experiments: learns as the default does, in a seventh of the time, and less well.
-SMALL_CONFIG = replace(
-    DEFAULT_CONFIG, geometry=replace(DEFAULT_CONFIG.geometry, pixels=44), width=16
-)
-PERFECT_MATCH_CONFIG = ModelConfig("perfect-match", SYNCNET_GEOMETRY, embedding_size=1024)
-CONFIGS = {
-    "default": DEFAULT_CONFIG,
-    "small": SMALL_CONFIG,
-    "perfect-match": PERFECT_MATCH_CONFIG,
-}
+from avsync.timebase import WINDOW_FRAMES
 
 
 class Streams(Protocol):
-    """What the rest of avsync asks of a network."""
+    """What the rest of avsync asks of a network.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What it is.
+    """
 
     config: ModelConfig
 
@@ -72,7 +53,18 @@ def build(config: ModelConfig) -> "AnyStreams":
 
 
 class DefaultStreams(nn.Module):
-    """Small streams on grey crops of the mouth, 88 x 88 by default; unit-length embeddings."""
+    """Small streams on grey crops of the mouth, 88 x 88 by default; unit-length embeddings.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of the architecture default.
+
+    Attributes
+    ----------
+    mfcc_mean, mfcc_deviation : torch.Tensor
+        (13,) of each coefficient over the training data.
+    """
 
     mfcc_mean: Tensor
     mfcc_deviation: Tensor
@@ -126,62 +118,6 @@ class DefaultStreams(nn.Module):
         return F.normalize(embeddings, dim=-1)
 
 
-class PerfectMatchStreams(nn.Module):
-    """VGG-M streams of the paper; module names are those of `syncnet_v2.model`.
-
-    Frames are BGR 0..255 without normalisation, MFCC as they come (field practice of SyncNet).
-    """
-
-    def __init__(self, config: ModelConfig = PERFECT_MATCH_CONFIG) -> None:
-        super().__init__()
-        self.config = config
-        self.netcnnaud = nn.Sequential(  # (N, 1, 13, 20)
-            *_vgg(nn.Conv2d(1, 64, 3, padding=1)),
-            nn.MaxPool2d(1, stride=1),
-            *_vgg(nn.Conv2d(64, 192, 3, padding=1)),
-            nn.MaxPool2d(3, stride=(1, 2)),  # (11, 9)
-            *_vgg(nn.Conv2d(192, 384, 3, padding=1)),
-            *_vgg(nn.Conv2d(384, 256, 3, padding=1)),
-            *_vgg(nn.Conv2d(256, 256, 3, padding=1)),
-            nn.MaxPool2d(3, stride=2),  # (5, 4)
-            *_vgg(nn.Conv2d(256, 512, (5, 4))),
-        )
-        self.netcnnlip = nn.Sequential(  # (1, 3, T, 224, 224)
-            *_vgg(nn.Conv3d(3, 96, (5, 7, 7), stride=(1, 2, 2))),  # (T - 4, 109, 109)
-            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),  # 54
-            *_vgg(nn.Conv3d(96, 256, (1, 5, 5), stride=(1, 2, 2), padding=(0, 1, 1))),  # 26
-            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),  # 13
-            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
-            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
-            *_vgg(nn.Conv3d(256, 256, (1, 3, 3), padding=(0, 1, 1))),
-            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),  # 6
-            *_vgg(nn.Conv3d(256, 512, (1, 6, 6))),
-        )
-        self.netfcaud = _head(config.embedding_size)
-        self.netfclip = _head(config.embedding_size)
-
-    def embed_video(self, frames: Tensor) -> Tensor:
-        return self.embed_videos(frames, [len(frames)])
-
-    def embed_videos(self, frames: Tensor, lengths: Sequence[int]) -> Tensor:
-        clip = frames.float().permute(3, 0, 1, 2)[None]  # (1, 3, T, 224, 224)
-        windows = self.netcnnlip[0](clip)  # (1, 96, T - 4, 109, 109), also across clips
-        if len(lengths) > 1:
-            windows = windows[:, :, _inside_clips(lengths)]
-        features = self.netcnnlip[1:](windows)[0, :, :, 0, 0]  # (512, N)
-        embeddings: Tensor = self.netfclip(features.T)
-        return embeddings
-
-    def embed_audio(self, mfcc: Tensor) -> Tensor:
-        return self.embed_sounds(mfcc[None])[0]
-
-    def embed_sounds(self, mfcc: Tensor) -> Tensor:
-        windows = mfcc.float().unfold(1, WINDOW_HOPS, 1)  # (B, S - 19, 13, 20)
-        features = self.netcnnaud(windows.flatten(0, 1)[:, None]).flatten(1)
-        embeddings: Tensor = self.netfcaud(features)
-        return embeddings.view(len(mfcc), -1, self.config.embedding_size)
-
-
 AnyStreams = DefaultStreams | PerfectMatchStreams
 
 
@@ -193,16 +129,6 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.branch(x))
-
-
-def _inside_clips(lengths: Sequence[int]) -> list[int]:
-    """Of all windows of clips put one after the other, those that do not span two."""
-    starts = [sum(lengths[:k]) for k in range(len(lengths))]
-    return [
-        start + k
-        for start, length in zip(starts, lengths, strict=True)
-        for k in range(length - WINDOW_FRAMES + 1)
-    ]
 
 
 def _whiten(frames: Tensor) -> Tensor:
@@ -222,14 +148,3 @@ def _conv2d(
 def _conv1d(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, ...]:
     conv = nn.Conv1d(inputs, outputs, kernel, bias=False)
     return conv, nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)
-
-
-def _vgg(conv: nn.Conv2d | nn.Conv3d) -> tuple[nn.Module, ...]:
-    norm = nn.BatchNorm2d if isinstance(conv, nn.Conv2d) else nn.BatchNorm3d
-    return conv, norm(conv.out_channels), nn.ReLU(inplace=True)
-
-
-def _head(size: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Linear(512, size)
-    )

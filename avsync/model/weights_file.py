@@ -14,13 +14,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import WeightsError
+from avsync.faces.crops import CropGeometry
+from avsync.model.config import PERFECT_MATCH_CONFIG, ModelConfig
 from avsync.system.atomic import write_whole
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from torch import Tensor, nn
 
-    from avsync.model.networks import ModelConfig
 
 FORMAT = 1
 
@@ -34,7 +35,26 @@ def save(
     calibration: dict[str, Any],
     provenance: dict[str, Any],
 ) -> None:
-    """Write a weights file whole or not at all; kernels are rounded to half precision."""
+    """Write a weights file whole or not at all; kernels are rounded to half precision.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    config : DataclassInstance
+        Dataclass of what the network is.
+    tensors : dict of str to torch.Tensor
+        The network's, by name.
+    calibration : dict of str to any
+        Of confidence; empty: none.
+    provenance : dict of str to any
+        Where it comes from; as JSON can say it.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
     from safetensors.torch import save as to_bytes
 
     tensors = {name: _compact(tensor.detach().cpu()) for name, tensor in tensors.items()}
@@ -51,7 +71,13 @@ def save(
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file of our own, without loading its tensors."""
+    """The JSON header of a weights file of our own, without loading its tensors.
+
+    Raises
+    ------
+    WeightsError
+        For any other file.
+    """
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -72,7 +98,13 @@ def _compact(tensor: "Tensor") -> "Tensor":
 
 
 def read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    """Header and tensors of any weights file; raises WeightsError for what is none."""
+    """Header and tensors of any weights file.
+
+    Raises
+    ------
+    WeightsError
+        For what is none, or damaged.
+    """
     return read_own(path) if is_own(path) else _read_syncnet(path)
 
 
@@ -83,7 +115,13 @@ def is_own(path: Path) -> bool:
 
 
 def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    """Header and tensors of a file that `save` wrote; raises WeightsError for any other."""
+    """Header and tensors of a file that `save` wrote.
+
+    Raises
+    ------
+    WeightsError
+        For any other, or a damaged one.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -103,8 +141,6 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
 
     import torch
 
-    from avsync.model.networks import PERFECT_MATCH_CONFIG
-
     foreign = f"{path}: neither a weights file of avsync nor SyncNet's; see: avsync weights list"
     try:
         # Of pickles that torch did not write. Filters are the process's: one thread at a time.
@@ -117,11 +153,14 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
 
 
-def config_of(path: Path, values: dict[str, Any]) -> "ModelConfig":
-    """A network's configuration as `path` holds it; raises WeightsError for another's."""
-    from avsync.faces.crops import CropGeometry
-    from avsync.model.networks import ModelConfig
+def config_of(path: Path, values: dict[str, Any]) -> ModelConfig:
+    """A network's configuration as a file holds it.
 
+    Raises
+    ------
+    WeightsError
+        For the configuration of another version.
+    """
     try:
         return ModelConfig(**{**values, "geometry": CropGeometry(**values["geometry"])})
     except (TypeError, KeyError) as error:
@@ -140,7 +179,10 @@ def _digest(header: dict[str, Any], tensors: "dict[str, Tensor]") -> str:
 def fill(path: Path, network: "nn.Module", tensors: "dict[str, Tensor]") -> None:
     """Put a file's tensors into its network: every one, no other, right shapes.
 
-    Raises WeightsError where they do not fit.
+    Raises
+    ------
+    WeightsError
+        Where they do not fit.
     """
     try:
         network.load_state_dict(tensors, strict=True)

@@ -17,14 +17,15 @@ from avsync.faces.turning import all_turned, as_shown
 from avsync.media.decode import MAX_SIDE, WHOLE, Span, fitted
 from avsync.media.frames import Frame
 from avsync.media.recording import Recording
-from avsync.model.embed import Loading, embed_sound, embed_tracks
+from avsync.model.batches import Loading
+from avsync.model.embed import embed_sound, embed_tracks
 from avsync.speech import is_audible, mfcc
+from avsync.sync.blocks import BLOCK_FRAMES
 from avsync.system.progress import Progress
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tracks import EmbeddedClip, FaceTrack
 
 KEPT_EVERY, MOST_KEPT = 8, 4  # frames
-GRID_FRAMES = 10  # looks begin at multiples of it, so that their stretches fit together
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class VideoEmbedder:
 
         Raises MediaError where nothing can be decoded.
         """
-        reach = GRID_FRAMES * math.ceil(reach_seconds * FRAMES_PER_SECOND / GRID_FRAMES)
+        reach = BLOCK_FRAMES * math.ceil(reach_seconds * FRAMES_PER_SECOND / BLOCK_FRAMES)
         lead = min(reach, span.first_frame)  # frames of sound before the first picture
         heard = span
         if span.frame_count is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from avsync.faces.detectors import FaceDetector
     from avsync.media.clip import Clip
     from avsync.media.recording import Recording
-    from avsync.model.embed import EmbeddingModel
+    from avsync.model.batches import EmbeddingModel
     from avsync.model.weights import Weights
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.report import SyncReport
@@ -204,7 +204,7 @@ def _load(options: DetectOptions, threads: int) -> LoadedModel:
 
 def _load_now(options: DetectOptions, threads: int) -> LoadedModel:
     from avsync.model import weights, weights_file
-    from avsync.model.embed import EmbeddingModel
+    from avsync.model.batches import EmbeddingModel
     from avsync.model.optimize import for_inference
     from avsync.sync.confidence import Calibration
 

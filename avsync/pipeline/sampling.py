@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from avsync.media.decode import Span
 from avsync.report import SyncReport
+from avsync.sync.blocks import BLOCK_FRAMES
+from avsync.sync.drift import FINE_SLOPE
 from avsync.timebase import FRAME_MS, FRAMES_PER_SECOND
 from avsync.tolerance import ACCEPT
 
@@ -18,9 +20,7 @@ WHOLE_SECONDS = 180.0  # shorter files are looked at from end to end
 LOOK_FRAMES = 20 * FRAMES_PER_SECOND
 FEWEST_LOOKS, MOST_LOOKS = 5, 17  # 100 s and nearly 6 minutes
 THIRDS = 3  # of a file, in each of which the offset must be seen
-SURE = ACCEPT  # confidence of a look by itself
 VERY_SURE = 0.99  # of all looks together
-FINE_SLOPE = 2e-3  # seconds a second: how fast sound may run away for looks to be compared at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Look:
     @property
     def is_sure(self) -> bool:
         """Whether its offset can be relied on."""
-        return self.report.status == "ok" and (self.report.confidence or 0.0) >= SURE
+        return self.report.status == "ok" and (self.report.confidence or 0.0) >= ACCEPT
 
 
 def is_long(duration_seconds: float | None) -> bool:
@@ -44,8 +44,8 @@ def is_long(duration_seconds: float | None) -> bool:
 def spans(duration_seconds: float) -> list[Span]:
     """At most 17 parts of 20 s, the first ones spread as widely as the last."""
     last = int(duration_seconds * FRAMES_PER_SECOND) - LOOK_FRAMES
-    grid = 10  # frames: looks begin at multiples of 0.4 s
-    places = [round(share * last / grid) * grid for share in _shares()]
+    # Looks begin where blocks do.
+    places = [round(share * last / BLOCK_FRAMES) * BLOCK_FRAMES for share in _shares()]
     chosen: list[int] = []
     for place in places:
         if all(abs(place - other) >= LOOK_FRAMES for other in chosen):

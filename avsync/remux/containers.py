@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from avsync.media.container import Inventory, Stream, disposition_option
+from avsync.media.container import Inventory
+from avsync.media.streams import Stream, disposition_option
 
 EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 NO_START_TIMES = frozenset({".avi", ".mxf"})  # where a stream can only begin at the beginning

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from avsync.errors import MediaError
 from avsync.media import ffmpeg
-from avsync.media.container import Inventory, Stream, measured_bitrate
+from avsync.media.container import Inventory, measured_bitrate
+from avsync.media.streams import Stream
 from avsync.remux.filters import sound_filter
 
 LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from avsync.errors import MediaError
 from avsync.media import ffmpeg
-from avsync.media.container import Inventory, Stream
+from avsync.media.container import Inventory
 from avsync.media.listing import BESIDE_SECONDS
+from avsync.media.streams import Stream
 from avsync.remux.containers import (
     EDIT_LISTS,
     MATROSKA,

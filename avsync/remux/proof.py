@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.container import Inventory, Stream, take_inventory
+from avsync.media.container import Inventory, take_inventory
 from avsync.media.stamps import Stamps, list_stamps
+from avsync.media.streams import Stream
 
 NEAR_SECONDS = 0.001  # that a stream may be off, besides a tick of the container
 FINE_SECONDS = 0.002  # longer ticks, as of AVI's whole frames, are no excuse

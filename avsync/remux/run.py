@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 from avsync.errors import MediaError
 from avsync.media import ffmpeg
-from avsync.media.container import Inventory, Stream
+from avsync.media.container import Inventory
+from avsync.media.streams import Stream
 from avsync.remux.containers import COVER, cannot_hold
 from avsync.remux.plan import OUTPUT, Plan, cover_arguments
 from avsync.system.progress import Progress, silent

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.sync.offset import BLOCK_FRAMES, DistanceBlocks, distance_blocks
+from avsync.sync.blocks import BLOCK_FRAMES, DistanceBlocks, distance_blocks, gains
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tracks import EmbeddedClip, FaceTrack, all_tracks
 
@@ -32,10 +32,9 @@ class ActiveSpeaker:
     def shares(self, best: NDArray[np.int64], track_count: int) -> list[float]:
         """Each track's share of the evidence, where stretch k has its minimum at `best[k]`."""
         rows = np.arange(len(best))
-        counts, sums = self.blocks.counts[rows, best], self.blocks.sums[rows, best]
-        gains = np.bincount(self.who[rows, best], self.level * counts - sums, track_count)
-        gains = gains.clip(min=0)
-        return [float(gain) for gain in gains / max(float(gains.sum()), 1e-9)]
+        gained = gains(self.level, self.blocks.sums[rows, best], self.blocks.counts[rows, best])
+        shares = np.bincount(self.who[rows, best], gained, track_count).clip(min=0)
+        return [float(share) for share in shares / max(float(shares.sum()), 1e-9)]
 
 
 def distance_table(looks: Sequence[EmbeddedClip], max_shift: int) -> ActiveSpeaker | None:
@@ -105,11 +104,11 @@ def _levelled(track: DistanceBlocks, medians: NDArray[np.float32], level: float)
 
 def _fit(track: DistanceBlocks, level: float) -> NDArray[np.float32]:
     """(K, shifts) how well a face fits each offset around each stretch, in units of its noise."""
-    gains = level * track.counts - track.sums
+    gained = gains(level, track.sums, track.counts)
     judged = track.counts > 0
-    noise = float(np.sqrt(np.mean(gains[judged] ** 2))) if judged.any() else 1.0
+    noise = float(np.sqrt(np.mean(gained[judged] ** 2))) if judged.any() else 1.0
     reach = round(REACH_SECONDS * FRAMES_PER_SECOND / track.frames_each)
-    total, count = (_around(track.numbers, table, reach) for table in (gains, track.counts))
+    total, count = (_around(track.numbers, table, reach) for table in (gained, track.counts))
     fit = total / (np.sqrt(np.maximum(count, 1)) * (noise + 1e-9))
     return np.where(judged, fit, -np.inf).astype(np.float32)
 

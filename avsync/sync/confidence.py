@@ -1,4 +1,4 @@
-"""Stage 5b: how sure an offset is, from the shape of its distance curve (numpy only).
+"""Stage 5d: how sure an offset is, from the shape of its distance curve (numpy only).
 
 A wrong sound has minima too: confidence asks how deep this one is, how far it stands out from the
 next, whether stretches of time agree on it, and how many windows and candidates there were.

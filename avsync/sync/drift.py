@@ -1,4 +1,4 @@
-"""Stage 5d: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
+"""Stage 5f: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
 
 A line is found by moving each stretch's distances along it before they are added up. Films that
 were sped up or slowed down between 24, 23.976 and 25 fps run away by 40 ms a second, too fast for
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.sync.active_speaker import distance_table
-from avsync.sync.offset import Curve, DistanceBlocks, mean_curve, vertex
+from avsync.sync.blocks import Curve, DistanceBlocks, mean_curve
+from avsync.sync.offset import vertex
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_FRAME, HOPS_PER_SECOND
 from avsync.tracks import EmbeddedClip, stretched
 

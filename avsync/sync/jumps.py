@@ -1,4 +1,4 @@
-"""Stage 5c: where the offset jumps, because an edit moved the sound (numpy only).
+"""Stage 5e: where the offset jumps, because an edit moved the sound (numpy only).
 
 Jumps are found by the path through stretches and offsets that gains most, where each jump has a
 price; every part between them must then stand on evidence of its own.
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.sync.active_speaker import ActiveSpeaker
-from avsync.sync.offset import DistanceBlocks, Offset, find_offset
+from avsync.sync.blocks import DistanceBlocks, gains
+from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND
 
 JUMP_PRICE = 16.0  # what a jump must gain, in units of the noise of one stretch
@@ -48,15 +49,15 @@ def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list
     if len(distinct) < 2:
         return []
     parts = _divided(active, distinct)
-    gains = _gains(active)
-    proven = all(_prefers(gains, a, b) and _prefers(gains, b, a) for a, b in pairwise(parts))
+    gained = _gains(active)
+    proven = all(_prefers(gained, a, b) and _prefers(gained, b, a) for a, b in pairwise(parts))
     return parts if proven else []
 
 
 def gain_of(active: ActiveSpeaker, parts: Sequence[Part]) -> float:
     """What parts gain over no offset at all, less the price of the jumps between them."""
-    gains = _gains(active)
-    total = sum(float(gains[part.rows, part.offset.best].sum()) for part in parts)
+    gained = _gains(active)
+    total = sum(float(gained[part.rows, part.offset.best].sum()) for part in parts)
     return total - JUMP_PRICE * (len(parts) - 1)
 
 
@@ -72,10 +73,10 @@ def _seconds(table: DistanceBlocks, rows: slice) -> float:
 def _gains(active: ActiveSpeaker) -> NDArray[np.float32]:
     """(K, shifts) by how much each offset fits each stretch, in units of the noise."""
     table = active.blocks
-    gains = active.level * table.counts - table.sums
+    gained = gains(active.level, table.sums, table.counts)
     judged = table.counts > 0
-    noise = 1.4826 * float(np.median(np.abs(gains[judged]))) if judged.any() else 1.0
-    return np.asarray(gains / (noise + 1e-9), np.float32)
+    noise = 1.4826 * float(np.median(np.abs(gained[judged]))) if judged.any() else 1.0
+    return np.asarray(gained / (noise + 1e-9), np.float32)
 
 
 def _path(gains: NDArray[np.float32]) -> list[slice]:
@@ -100,13 +101,13 @@ def _path(gains: NDArray[np.float32]) -> list[slice]:
 
 def _divided(active: ActiveSpeaker, parts: Sequence[Part]) -> list[Part]:
     """The parts again, with borders where one offset fits until then and the next from then on."""
-    gains = _gains(active)
+    gained = _gains(active)
     borders = [0]
     for before, after in pairwise(parts):
         rows = slice(before.rows.start, after.rows.stop)
-        better = gains[rows, before.offset.best] - gains[rows, after.offset.best]
+        better = gained[rows, before.offset.best] - gained[rows, after.offset.best]
         borders.append(rows.start + int(np.argmax(np.cumsum(better))) + 1)
-    borders.append(len(gains))
+    borders.append(len(gained))
     found = [_part(active.blocks, slice(*border)) for border in pairwise(borders)]
     return [part for part in found if part]
 

@@ -1,4 +1,4 @@
-"""Stage 5e: the figures that published scores of lip sync are given in (numpy only)."""
+"""Stage 5g: the figures that published scores of lip sync are given in (numpy only)."""
 
 from typing import Any
 

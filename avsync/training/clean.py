@@ -18,8 +18,9 @@ from avsync.model.networks import AnyStreams
 from avsync.model.optimize import half_precision
 from avsync.speech import is_audible, mfcc
 from avsync.sync.active_speaker import select_active_speaker
+from avsync.sync.blocks import distance_blocks
 from avsync.sync.confidence import Calibration
-from avsync.sync.offset import Offset, distance_blocks, find_offset
+from avsync.sync.offset import Offset, find_offset
 from avsync.system.downloads import sha256_of
 from avsync.timebase import HOPS_PER_SECOND
 from avsync.training.augment import plain_frames

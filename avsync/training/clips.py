@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import DataError
-from avsync.media.files import files_below
+from avsync.media.search import files_below
 from avsync.speech import WINDOW_SAMPLES
 from avsync.timebase import FRAME_MS, HOP_SAMPLES, HOPS_PER_FRAME, WINDOW_FRAMES
 

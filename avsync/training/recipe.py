@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.model import weights
-from avsync.model.networks import CONFIGS, ModelConfig
+from avsync.model.config import CONFIGS, ModelConfig
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
 from avsync.training.clips import Clip, find_sources, read_speakers, split
 from avsync.training.evaluate import Evaluation, evaluate
+from avsync.training.options import TrainOptions
 from avsync.training.prepare import is_prepared, prepare, read_prepared
-from avsync.training.train import TrainOptions, train
+from avsync.training.train import train
 
 
 @dataclass(frozen=True, slots=True)

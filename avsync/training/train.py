@@ -5,7 +5,7 @@ Under `torchrun` every process takes its own batches, and gradients are averaged
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 
 from avsync.errors import DataError, WeightsError
 from avsync.model import weights, weights_file
-from avsync.model.networks import CONFIGS, AnyStreams, DefaultStreams, build
+from avsync.model.config import CONFIGS
+from avsync.model.networks import AnyStreams, DefaultStreams, build
 from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
@@ -29,29 +30,13 @@ from avsync.training.checkpoint import Checkpoint
 from avsync.training.clips import Clip
 from avsync.training.device import Place, place
 from avsync.training.log import Log
-from avsync.training.objectives import MARGIN, ObjectiveName, Similarity, build_objective
+from avsync.training.objectives import build_objective
+from avsync.training.options import TrainOptions
 from avsync.training.state import WEIGHT_DECAY, TrainingState
 
 MIN_STRETCH = 24  # windows of a clip in a batch: about what the shortest clips have
 MIN_WINDOWS = 10  # shorter clips have too few candidates to teach anything
 EVALUATE_STEPS = 250
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How to train; with the data, this determines the weights."""
-
-    config: str = "default"  # of `avsync.model.CONFIGS`
-    objective: ObjectiveName = "multiway"
-    n_way: int = 24  # candidates of each picture, of its own clip
-    similarity: Similarity = "cosine"  # of multiway
-    margin: float = MARGIN  # of contrastive
-    steps: int = 4000
-    windows: int = 480  # of all clips of a batch
-    learning_rate: float = 1e-3
-    averaging_steps: int = 100  # weights kept are an exponential average over about so many
-    seed: int = 0
-    start: str | None = None  # weights to start from
 
 
 class Matcher(nn.Module):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from avsync.errors import DataError
-from avsync.media.files import files_below
+from avsync.media.search import files_below
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.clips import read_table
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from avsync.errors import WeightsError
 from avsync.model import weights_file
-from avsync.model.networks import AnyStreams, ModelConfig, build
+from avsync.model.config import ModelConfig
+from avsync.model.networks import AnyStreams, build
 from avsync.system.downloads import sha256_of
 from avsync.words.examples import WORD_WINDOWS
 

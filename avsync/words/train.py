@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from avsync.errors import DataError, UsageError
 from avsync.model import weights
-from avsync.model.networks import CONFIGS, AnyStreams, ModelConfig, build
+from avsync.model.config import CONFIGS, ModelConfig
+from avsync.model.networks import AnyStreams, build
 from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
