@@ -38,4 +38,4 @@ def to_mono(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
         is_opposed = products < OPPOSED * np.sqrt(powers[0] * powers)
         signs = np.where(is_opposed, -1.0, 1.0)
         mean = np.einsum("c,cn->n", signs, channels) / count
-        yield np.asarray(np.floor(mean), np.int16)  # half above the loudest there is
+        yield np.asarray(np.rint(mean).clip(-32768, 32767), np.int16)
