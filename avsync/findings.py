@@ -1,4 +1,4 @@
-"""Stage 6: what an answer is made of."""
+"""Stage 7a: what an answer is made of."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stage 6: the answer, and its forms: text for people, JSON and CSV for programs."""
+"""Stage 7b: the answer, and its forms: text for people, JSON and CSV for programs."""
 
 import json
 from collections.abc import Mapping

@@ -16,10 +16,20 @@ LOUDNESS_RANGE = 6.0  # natural log: 26 dB
 
 
 def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
-    """13 MFCC per 10 ms of 16 kHz sound, (hops, 13): the defaults of python_speech_features.
+    """MFCC of 16 kHz sound, one vector every 10 ms: the defaults of python_speech_features.
 
     Works piece by piece, so that an hour of sound needs no gigabytes; equal to one call on the
     whole. Only vectors that lie wholly in the sound are given.
+
+    Parameters
+    ----------
+    chunks : iterable of numpy.ndarray
+        (N,) each, on the scale of 16-bit samples.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, 13).
     """
     vectors = []
     carry: Samples = np.zeros(0, np.int16)
@@ -40,10 +50,20 @@ def mfcc(chunks: Iterable[Samples]) -> NDArray[np.float32]:
 
 
 def is_audible(mfcc: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(S, 13) MFCC -> (S,): whether something is heard, by the log energy in coefficient 0.
+    """Whether something is heard, by the log energy in coefficient 0.
 
     Heard is what lies less than 26 dB below the loud parts of the file and above the noise of a
     silent recording (about -65 dB of full scale).
+
+    Parameters
+    ----------
+    mfcc : numpy.ndarray
+        (S, 13).
+
+    Returns
+    -------
+    numpy.ndarray
+        (S,).
     """
     if not len(mfcc):
         return np.zeros(0, bool)

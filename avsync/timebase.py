@@ -7,7 +7,13 @@ EBU R37 and ATSC IS-191. No other module decides on a sign.
 
 
 def exact_div(numerator: int, denominator: int) -> int:
-    """Divide two integers that must divide without remainder."""
+    """Divide two integers that must divide without remainder.
+
+    Raises
+    ------
+    ValueError
+        Where they do not.
+    """
     quotient, remainder = divmod(numerator, denominator)
     if remainder:
         raise ValueError(f"{numerator} is not a multiple of {denominator}")
@@ -29,16 +35,33 @@ WINDOW_HOPS = WINDOW_FRAMES * HOPS_PER_FRAME  # 20 MFCC vectors: what one audio 
 def offset_ms_of_shift(shift_hops: float) -> float:
     """Offset that a shift of the best matching sound tells.
 
-    `shift_hops` is how many 10-ms hops after the picture its matching sound lies:
-    sound that comes later than its picture is late, so its offset is negative.
+    Sound that comes later than its picture is late, so its offset is negative.
+
+    Parameters
+    ----------
+    shift_hops : float
+        How many hops of 10 ms after the picture its matching sound lies.
+
+    Examples
+    --------
+    >>> offset_ms_of_shift(12)
+    -120
     """
     return -shift_hops * HOP_MS
 
 
 def drift_ms_per_minute(stretch: float) -> float:
-    """How fast the offset grows where the sound must become `stretch` times as long.
+    """How fast the offset grows; positive: the sound gets earlier and earlier.
 
-    Positive: the sound gets earlier and earlier.
+    Parameters
+    ----------
+    stretch : float
+        How many times as long the sound must become.
+
+    Examples
+    --------
+    >>> round(drift_ms_per_minute(1.001))
+    60
     """
     return 60_000 * (1 - 1 / stretch)
 
@@ -49,12 +72,24 @@ def stretch_of_drift(ms_per_minute: float) -> float:
 
 
 def offset_frames(offset_ms: float) -> float:
-    """The same offset counted in frames of 40 ms, as SyncNet reports it."""
+    """The same offset counted in frames of 40 ms, as SyncNet reports it.
+
+    Examples
+    --------
+    >>> offset_frames(-120)
+    -3.0
+    """
     return offset_ms / FRAME_MS
 
 
 def offset_in_words(offset_ms: float) -> str:
-    """Say an offset so that nobody needs to know a sign convention."""
+    """Say an offset so that nobody needs to know a sign convention.
+
+    Examples
+    --------
+    >>> offset_in_words(-120.4)
+    'sound is 120 ms late'
+    """
     rounded = round(offset_ms)
     if rounded == 0:
         return "sound is in step (0 ms)"

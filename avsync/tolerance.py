@@ -29,6 +29,10 @@ class Tolerance:
     Tolerance(early_ms=40, late_ms=60)
     >>> Tolerance.of("20/30").late_ms
     30.0
+
+    References
+    ----------
+    EBU R37, 2007. ITU-R BT.1359-1, 1998. ATSC IS-191, 2003.
     """
 
     early_ms: float
@@ -59,9 +63,17 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which reports are wanted; one that asks for anything wants answers only."""
+    """Which reports are wanted; one that asks for anything wants answers only.
 
-    min_confidence: float | None = None  # 0..1
+    Attributes
+    ----------
+    min_confidence : float or None
+        From 0 to 1.
+    max_abs_offset_ms : float or None
+        0 or more.
+    """
+
+    min_confidence: float | None = None
     max_abs_offset_ms: float | None = None
 
     def __post_init__(self) -> None:

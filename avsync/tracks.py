@@ -15,7 +15,15 @@ TOGETHER_SECONDS = 2.0  # that faces must be seen at once to be compared with ea
 
 @dataclass(frozen=True, slots=True)
 class IndexedRows:
-    """Rows of an array in another order, copied only where asked for: an hour's are 180 MB."""
+    """Rows of an array in another order, copied only where asked for: an hour's are 180 MB.
+
+    Attributes
+    ----------
+    rows : array
+        (S, D).
+    order : numpy.ndarray
+        (N,) which of them come, one after the other.
+    """
 
     rows: "Sounds"
     order: NDArray[np.int64]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avsync.media.files import find_media
+from avsync.media.search import find_media
 
 AVSYNC = [sys.executable, "-m", "avsync", "detect"]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from avsync.media.files import find_media
+from avsync.media.search import find_media
 
 OFFSET_MS = 5.0  # an eighth of a frame, half a step of the search
 SURE = 0.9  # what is answered with such confidence must stay so close

@@ -13,8 +13,9 @@ import pytest
 from avsync.batch.resume import ReportFile
 from avsync.errors import OutputError
 from avsync.report import Source, SyncReport
-from avsync.system.atomic import DRAFT_PREFIX, safe_output, write_whole
+from avsync.system.atomic import safe_output, write_whole
 from avsync.system.downloads import RemoteFile, fetch, sha256_of
+from avsync.system.scratch import SCRATCH_PREFIX
 
 Write = Callable[[Path], object]  # of anything, under that name
 
@@ -126,7 +127,7 @@ def test_what_a_killed_run_left_goes_with_the_next_file(write: Write, target: Pa
     done = subprocess.run([sys.executable, "-c", code, str(target)])
     assert done.returncode == -signal.SIGKILL
     (left,) = os.listdir(target.parent)
-    assert left.startswith(DRAFT_PREFIX) and not target.exists()
+    assert left.startswith(SCRATCH_PREFIX) and not target.exists()
     write(target.with_name("another"))
     assert os.listdir(target.parent) == ["another"]
 

@@ -15,7 +15,7 @@ from conftest import Command
 from talking_face import write_talking_face
 
 from avsync.media import ffmpeg
-from avsync.media.files import find_media, read_names
+from avsync.media.search import find_media, read_names
 
 HOG = ("--faces", "hog")  # needs no file
 BROKEN = 20

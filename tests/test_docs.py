@@ -28,6 +28,7 @@ LONG = (
     "train",
     "evaluate",
     "features",
+    "score",
     "words train",
     "words evaluate",
 )

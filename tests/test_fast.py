@@ -11,7 +11,8 @@ from talking_face import write_talking_face
 
 import avsync
 from avsync.model import weights
-from avsync.model.embed import HOPS_PER_BATCH, EmbeddingModel, embed_crops, embed_sound
+from avsync.model.batches import HOPS_PER_BATCH, EmbeddingModel
+from avsync.model.embed import embed_crops, embed_sound
 from avsync.model.networks import DefaultStreams
 from avsync.model.optimize import FlatPerfectMatch, for_inference, half_precision
 from avsync.model.perfect_match import PerfectMatchStreams

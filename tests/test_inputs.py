@@ -19,7 +19,7 @@ from timeline import run
 
 import avsync
 from avsync.errors import UsageError
-from avsync.media.files import read_names
+from avsync.media.search import read_names
 
 HOG = ("--faces", "hog")
 LATE_MS = 120.0

@@ -20,7 +20,7 @@ from avsync.media import container, ffmpeg, files, packets
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.media.streams import AudioStream, VideoStream
-from avsync.system.atomic import DRAFT_PREFIX
+from avsync.system.scratch import SCRATCH_PREFIX
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 SECONDS = 4.0
@@ -553,7 +553,7 @@ def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drafts_are_not_there_yet(tmp_path: Path) -> None:
-    draft = tmp_path / f"{DRAFT_PREFIX}0123456789ab"
+    draft = tmp_path / f"{SCRATCH_PREFIX}0123456789ab"
     draft.mkdir()
     for path in (tmp_path / "a.mp4", draft / "a.mp4"):
         path.write_bytes(b"")

@@ -13,9 +13,10 @@ from timeline import run
 from avsync.faces.boxes import Box
 from avsync.faces.resolution import FEWEST_STILLS, side_needed
 from avsync.faces.tracking import SMALL_SIDE
-from avsync.media.decode import decoded_size, ffmpeg, read_frames, read_still
+from avsync.media.decode import decoded_size, ffmpeg, read_frames
 from avsync.media.probe import probe
 from avsync.media.recording import FileRecording
+from avsync.media.stills import read_still
 from avsync.model.config import DEFAULT_CONFIG, PERFECT_MATCH_CONFIG
 
 GEOMETRY = DEFAULT_CONFIG.geometry

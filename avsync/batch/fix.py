@@ -14,12 +14,12 @@ from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.processes import local_workers
 from avsync.errors import AvsyncError, UsageError
-from avsync.media.files import LIST, find_media
+from avsync.media.search import LIST, find_media
 from avsync.remux.fix import FixOptions
 from avsync.remux.report import FixReport
-from avsync.system.atomic import TEMPORARY, remove_stale
 from avsync.system.progress import Progress, silent
 from avsync.system.resources import cores, default_jobs
+from avsync.system.scratch import SCRATCH_NAME, remove_stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +133,4 @@ def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Ta
 
 
 def _is_temporary(path: str) -> bool:
-    return TEMPORARY.fullmatch(Path(path).parent.name) is not None
+    return SCRATCH_NAME.fullmatch(Path(path).parent.name) is not None

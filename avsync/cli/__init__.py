@@ -25,6 +25,7 @@ from avsync.cli.fixing import fix
 from avsync.cli.options import flag_of
 from avsync.cli.preview import preview
 from avsync.cli.reporting import report
+from avsync.cli.scoring import score
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
@@ -69,6 +70,7 @@ app.command()(detect)
 app.command()(fix)
 app.command()(report)
 app.command()(preview)
+app.command()(score)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)

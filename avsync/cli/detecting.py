@@ -17,7 +17,8 @@ from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.progress import batch_view, progress_bar
 from avsync.errors import UsageError
-from avsync.media.files import LIST, find_media, passes_by, read_names
+from avsync.media.files import passes_by
+from avsync.media.search import LIST, find_media, read_names
 from avsync.pages.folder import Pages
 from avsync.pages.shown import Shown
 from avsync.pipeline.options import DetectOptions

@@ -12,7 +12,7 @@ from avsync.cli import options as opt
 from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.progress import batch_view, progress_bar
-from avsync.media.files import LIST, read_names
+from avsync.media.search import LIST, read_names
 from avsync.pages.folder import Pages
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import FixOptions

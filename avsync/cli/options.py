@@ -11,7 +11,7 @@ import typer
 
 from avsync.cli.console import OutputFormat
 from avsync.errors import UsageError
-from avsync.media.files import LIST
+from avsync.media.search import LIST
 
 # Options in the panels of --help.
 answer_option = partial(typer.Option, rich_help_panel="Answer")

@@ -18,7 +18,7 @@ FEW_WORDS = 10  # of the easiest and of the hardest are shown
 
 def write_evaluations(measured: Sequence["Evaluation"]) -> None:
     """Print all tables to stdout."""
-    console = _console()
+    console = plain_console()
     console.print(_accuracy(measured))
     console.print(_retrieval(measured))
     for evaluation in measured:
@@ -28,7 +28,7 @@ def write_evaluations(measured: Sequence["Evaluation"]) -> None:
 
 def write_words(measured: Sequence["WordsEvaluation"]) -> None:
     """Print how many words each model recognises, and which ones it finds easy and hard."""
-    console = _console()
+    console = plain_console()
     table = Table(title=f"Words recognised, {measured[0].part} part")
     for column in ("model", "front end", "features"):
         table.add_column(column)
@@ -54,7 +54,7 @@ def write_words(measured: Sequence["WordsEvaluation"]) -> None:
             console.print(f"{evaluation.model}, {what}: {shown}", highlight=False)
 
 
-def _console() -> Console:
+def plain_console() -> Console:
     """A pipe has no width; a table cut to 80 columns would lose its last ones.
 
     Names are written as they are: `[b]` or `:x:` in one is no command.

@@ -20,13 +20,28 @@ _one_quiet_opening = Lock()  # the level at which OpenCV speaks is the process's
 
 @dataclass(frozen=True, slots=True)
 class DetectorSpec:
-    """A detector: what it is called, the files it needs, how its boxes lie."""
+    """A detector: what it is called, the files it needs, how its boxes lie.
+
+    Attributes
+    ----------
+    title : str
+        For people.
+    files : tuple of RemoteFile
+        That it needs.
+    calibration : BoxCorrection
+        From its boxes to canonical ones.
+    open : callable
+        Its files -> what tells x1, y1, x2, y2, score of each face in a (H, W, 3) BGR picture, the
+        best first.
+    large_pixels : float or None
+        See `FaceDetector`.
+    """
 
     title: str
     files: tuple[RemoteFile, ...]
     calibration: BoxCorrection
     open: Callable[[list[Path]], Find]
-    large_pixels: float | None = None  # see `FaceDetector`
+    large_pixels: float | None = None
 
 
 def _open_yunet(paths: list[Path]) -> Find:

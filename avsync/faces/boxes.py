@@ -9,10 +9,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A face in a picture; pixels, origin at the top left."""
+    """A face in a picture, in pixels, origin at the top left.
 
-    x: float  # centre
-    y: float  # centre
+    Attributes
+    ----------
+    x, y : float
+        Of its centre.
+    width, height : float
+        From edge to edge.
+
+    Examples
+    --------
+    >>> Box(10, 10, 4, 4).overlap(Box(12, 10, 4, 4))
+    0.3333333333333333
+    """
+
+    x: float
+    y: float
     width: float
     height: float
 
@@ -34,12 +47,20 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class BoxCorrection:
-    """How a detector's box differs from the canonical one, in units of the canonical box."""
+    """How a detector's box differs from the canonical one.
 
-    width: float = 1.0  # its width / canonical width
+    Attributes
+    ----------
+    width, height : float
+        Of its box, in those of the canonical one.
+    dx, dy : float
+        From the canonical centre to its own, in canonical widths and heights.
+    """
+
+    width: float = 1.0
     height: float = 1.0
-    dx: float = 0.0  # its centre - canonical centre, in canonical widths
-    dy: float = 0.0  # in canonical heights
+    dx: float = 0.0
+    dy: float = 0.0
 
     def canonical(self, box: Box) -> Box:
         """The canonical box of a detector's own."""

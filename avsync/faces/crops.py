@@ -20,12 +20,24 @@ MAX_OVERSAMPLING = 6
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """A square cut around a face, in units of the larger side of its canonical box."""
+    """A square cut around a face, in units of the larger side of its canonical box.
 
-    side: float  # of the square
-    dy: float  # centre of the square below the centre of the box
-    pixels: int  # side of the crop in pixels
-    colour: bool  # BGR, else grey
+    Attributes
+    ----------
+    side : float
+        Of the square.
+    dy : float
+        Centre of the square below the centre of the box.
+    pixels : int
+        Side of the crop.
+    colour : bool
+        Whether it is BGR, else grey.
+    """
+
+    side: float
+    dy: float
+    pixels: int
+    colour: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,7 +50,10 @@ SYNCNET_GEOMETRY = CropGeometry(side=1.4, dy=0.2, pixels=224, colour=True)
 
 
 def box_of_cropped(height: int, width: int) -> Box:
-    """Where the face lies in a picture that SyncNet's pipeline has already cut."""
+    """Where the face lies in a picture that SyncNet's pipeline has already cut.
+
+    See joonson/syncnet_python, run_pipeline.py, crop_scale 0.40.
+    """
     side = min(height, width) / SYNCNET_GEOMETRY.side
     return Box(width / 2, height / 2 - SYNCNET_GEOMETRY.dy * side, side, side)
 
@@ -47,6 +62,20 @@ def crop(frame: Frame, box: Box, geometry: CropGeometry) -> NDArray[np.uint8]:
     """Cut a face out of a frame, with sub-pixel accuracy.
 
     Grey crops of planes are their brightness as it is: contrast is evened out by the network.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray
+        (H, W, 3) BGR, or (3/2 H, W) planes.
+    box : Box
+        Canonical.
+    geometry : CropGeometry
+        How the network wants it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (pixels, pixels, 3) BGR, or (pixels, pixels) grey; uint8.
     """
     if is_i420(frame):
         frame = bgr_of(frame) if geometry.colour else luma(frame)

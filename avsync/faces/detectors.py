@@ -54,10 +54,23 @@ class _Detector:
 def load_face_detector(
     wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
 ) -> FaceDetector:
-    """The face finder called `wanted`; `auto` is YuNet where its file can be had, else HOG.
+    """A detector, loaded. Files are found in, or fetched into, the torch cache.
 
-    Files are found in, or fetched into, the torch cache. `notes` gets a line where `auto` had to
-    fall back. Raises UsageError for an unknown name, FaceDetectorError where files cannot be had.
+    Parameters
+    ----------
+    wanted : str, optional
+        A name of `DETECTORS`; auto: YuNet where its file can be had, else HOG.
+    progress : callable, optional
+        Is told bytes that are fetched.
+    notes : list of str, optional
+        Gets a line where auto had to fall back.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    FaceDetectorError
+        Where files cannot be had.
     """
     chosen, paths = resolve_detector(wanted, progress, notes)
     spec = DETECTORS[chosen]
@@ -70,7 +83,20 @@ def load_face_detector(
 def resolve_detector(
     wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
 ) -> tuple[str, list[Path]]:
-    """Which detector is meant, and its files, as for `load_face_detector`, without loading it."""
+    """Which detector is meant, and its files, as for `load_face_detector`, without loading it.
+
+    Returns
+    -------
+    tuple of (str, list of Path)
+        Its name and files.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    FaceDetectorError
+        Where files cannot be had.
+    """
     if wanted == "auto":
         try:
             return resolve_detector("yunet", progress)
@@ -87,7 +113,13 @@ def resolve_detector(
 
 
 def check_name(wanted: str) -> None:
-    """Raises UsageError for a name that is neither a detector's nor `auto`."""
+    """Refuse what is neither a detector's name nor auto.
+
+    Raises
+    ------
+    UsageError
+        With the names that there are.
+    """
     if wanted not in ("auto", *DETECTORS):
         raise UsageError(f"unknown; choose auto, {', '.join(DETECTORS)}", "faces", wanted)
 

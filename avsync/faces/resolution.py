@@ -21,7 +21,17 @@ SMALLEST_SHARE = 0.5  # of the largest face; what is smaller is taken for backgr
 
 
 def side_needed(recording: Recording, detector: FaceDetector, geometry: CropGeometry) -> int:
-    """Larger side in pixels at which pictures must be had; 1280 where that cannot be told."""
+    """Larger side in pixels at which pictures must be had; 1280 where that cannot be told.
+
+    Parameters
+    ----------
+    recording : Recording
+        A few stills of which are looked at.
+    detector : FaceDetector
+        Finds faces in them.
+    geometry : CropGeometry
+        Of the crops of those faces.
+    """
     side = min(MAX_SIDE, max(recording.size))
     if side <= SMALL_SIDE or not recording.duration_seconds:
         return MAX_SIDE

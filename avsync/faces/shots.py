@@ -22,6 +22,7 @@ class ShotChanges:
         self._usual: deque[float] = deque(maxlen=USUAL_FRAMES)
 
     def is_cut(self, frame: Frame) -> bool:
+        """Whether a new shot begins with this frame; to be asked of every frame in order."""
         grey = _small_grey(frame)
         last, self._last = self._last, grey
         if last is None:

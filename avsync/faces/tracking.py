@@ -31,11 +31,21 @@ MAX_FACES = 8  # the largest; a crowd is not a conversation
 
 @dataclass(frozen=True, slots=True)
 class FacesInFrame:
-    """One frame and the smoothed canonical boxes of the tracks that pass through it."""
+    """One frame and the smoothed canonical boxes of the tracks that pass through it.
+
+    Attributes
+    ----------
+    index : int
+        Of the frame, from 0.
+    frame : numpy.ndarray
+        As it came.
+    boxes : dict of int to Box
+        By the numbers of the tracks.
+    """
 
     index: int
     frame: Frame
-    boxes: dict[int, Box]  # by track number
+    boxes: dict[int, Box]
 
 
 @dataclass(slots=True)
@@ -83,7 +93,20 @@ class _Track:
 
 
 def follow_faces(frames: Iterable[Frame], detector: FaceDetector) -> Iterator[FacesInFrame]:
-    """Pass frames through, each with the faces in it; about a second behind."""
+    """Pass frames through, each with the faces in it; about a second behind.
+
+    Parameters
+    ----------
+    frames : iterable of numpy.ndarray
+        At 25 fps.
+    detector : FaceDetector
+        Is asked about every fourth.
+
+    Yields
+    ------
+    FacesInFrame
+        Each frame, in order.
+    """
     waiting: deque[tuple[int, Frame]] = deque()
     tracks: list[_Track] = []
     shots, looks = ShotChanges(), _Looks(detector)
@@ -108,7 +131,15 @@ def follow_faces(frames: Iterable[Frame], detector: FaceDetector) -> Iterator[Fa
 
 
 def cropped_faces(frames: Iterable[Frame], box: Box | None) -> Iterator[FacesInFrame]:
-    """Frames that are face crops already: one track, the same box all through."""
+    """Frames that are face crops already: one track, the same box all through.
+
+    Parameters
+    ----------
+    frames : iterable of numpy.ndarray
+        Crops.
+    box : Box or None
+        Of the face in them; None: there is none.
+    """
     for index, frame in enumerate(frames):
         yield FacesInFrame(index, frame, {0: box} if box else {})
 

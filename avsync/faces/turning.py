@@ -23,7 +23,13 @@ RATIO = 1.5  # times as high must it be there
 
 
 def turn_needed(pictures: Sequence[Frame]) -> int:
-    """Degrees clockwise by which pictures must be turned for a face to be upright; 0: none."""
+    """Degrees clockwise by which pictures must be turned for a face to be upright; 0: none.
+
+    Parameters
+    ----------
+    pictures : sequence of numpy.ndarray
+        A few of a film, spread over it.
+    """
     try:
         hog = DETECTORS["hog"].open([])
     except ImportError:
@@ -60,7 +66,22 @@ def all_turned(frames: Iterable[Frame], degrees: int) -> Iterable[Frame]:
 def as_shown(
     boxes: NDArray[np.float32], degrees: int, width: float, height: float
 ) -> NDArray[np.float32]:
-    """(T, 4) centre x, y, width, height in turned pictures -> in those of `width` and `height`."""
+    """Boxes in turned pictures become boxes in those that are shown.
+
+    Parameters
+    ----------
+    boxes : numpy.ndarray
+        (T, 4) centre x, y, width, height.
+    degrees : int
+        Clockwise, by which pictures were turned.
+    width, height : float
+        Of those that are shown, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (T, 4) likewise.
+    """
     x, y, w, h = boxes.T
     if degrees == 90:
         x, y, w, h = y, height - x, h, w

@@ -1,4 +1,4 @@
-"""Stage 1e: a recording that is in memory already, at any rates."""
+"""Stage 1d: a recording that is in memory already, at any rates."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -86,7 +86,19 @@ class Clip:
 
 @dataclass(frozen=True)  # without slots, for what is computed once
 class ClipRecording:
-    """A clip as a recording: see `avsync.media.recording.Recording`."""
+    """A clip as a recording: see `avsync.media.recording.Recording`.
+
+    Attributes
+    ----------
+    clip : Clip
+        What it is made of.
+    notes : sequence of str
+        None: there are no time stamps.
+    alternatives : tuple of str
+        None: there are no other tracks.
+    is_seekable : bool
+        All of it is at hand.
+    """
 
     clip: Clip
     notes: Sequence[str] = ()
@@ -146,7 +158,13 @@ class ClipRecording:
 
 
 def check_samples(samples: NDArray[Any]) -> None:
-    """Raise UsageError for what is no sound."""
+    """Refuse what is no sound.
+
+    Raises
+    ------
+    UsageError
+        Where an array has another shape or type.
+    """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > samples.shape[0]):
         raise UsageError(f"(N,) or (N, C) are needed, not {samples.shape}", "samples")
     if samples.dtype == np.int16:
@@ -158,9 +176,21 @@ def check_samples(samples: NDArray[Any]) -> None:
 
 
 def resampled(samples: NDArray[Any], sample_rate: int) -> NDArray[np.int16]:
-    """(N,) or (N, C) sound at any rate -> (M,) mono at 16 kHz, its first sample at the same time.
+    """Sound at any rate becomes mono at 16 kHz, its first sample at the same time.
 
     By a polyphase low-pass filter with linear phase, whose delay is taken off again.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        (N,) or (N, C).
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        (M,).
     """
     wide = np.asarray(samples).reshape(len(samples), -1)
     if wide.dtype != np.int16:

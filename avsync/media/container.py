@@ -29,13 +29,31 @@ _PAIR = re.compile(r"^ +(\S[^:]*?)\s*: (.*)$")
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All streams of a file, and what else `ffmpeg -i` says of it."""
+    """All streams of a file, and what else `ffmpeg -i` says of it.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    form : str
+        What ffmpeg calls its reader of it: `mpegts`, `mov,mp4,m4a,3gp,3g2,mj2`.
+    duration_seconds : float or None
+        None where the container does not say.
+    start_seconds : float
+        Its earliest stamp.
+    streams : tuple of Stream
+        In the order of the container.
+    tags : dict of str to str
+        Metadata of the file itself.
+    has_chapters : bool
+        Whether it is divided.
+    """
 
     path: Path
-    form: str  # as ffmpeg calls what reads it: `mpegts`, `mov,mp4,m4a,3gp,3g2,mj2`
-    duration_seconds: float | None  # None where the container does not say
+    form: str
+    duration_seconds: float | None
     start_seconds: float
-    streams: tuple[Stream, ...]  # in the order of the container
+    streams: tuple[Stream, ...]
     tags: dict[str, str]
     has_chapters: bool
 
@@ -91,7 +109,13 @@ def _in_sections(text: str) -> Iterator[tuple[str, Stream | None, str]]:
 
 
 def take_inventory(path: str | os.PathLike[str]) -> Inventory:
-    """Streams, dispositions and tags of a file. Raises MediaError where nothing is found."""
+    """Streams, dispositions and tags of a file.
+
+    Raises
+    ------
+    MediaError
+        Where nothing is found.
+    """
     inventory = read(path, ffmpeg.banner(path))
     if not inventory.streams:
         raise MediaError(f"{path}: not a media file that ffmpeg can read")

@@ -6,7 +6,6 @@ Dropping start times would make a file that was mended by shifting a stream meas
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import MediaError
 from avsync.media import ffmpeg, packets
 from avsync.media.channels import to_mono
 from avsync.media.decoder_stamps import MICROSECONDS, DecoderStamps
+from avsync.media.frame_grid import STILL_SECONDS, nearest_frames
 from avsync.media.listing import BESIDE_SECONDS
-from avsync.media.placement import STILL_SECONDS, cut, nearest_frames, placed_samples
+from avsync.media.placement import cut, placed_samples
 from avsync.media.probe import MediaInfo
 from avsync.media.streams import VideoStream
 from avsync.media.timeline import Placer
@@ -35,7 +34,7 @@ SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
 SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE, FRAMES_PER_SECOND)
 # Where the size changes inside a film, filters that began anew would forget their time.
 UNBROKEN = {"reinit_filter": 0}
-RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
+RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le", "flush_packets": 0}  # in large pieces
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.
@@ -47,10 +46,18 @@ NEAREST_FRAME = (
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a file, in frames at 25 fps from its time zero on."""
+    """A part of a file.
+
+    Attributes
+    ----------
+    first_frame : int
+        At 25 fps, from the file's time zero on.
+    frame_count : int or None
+        Frames at 25 fps; None: to the end.
+    """
 
     first_frame: int = 0
-    frame_count: int | None = None  # None: to the end
+    frame_count: int | None = None
 
     @property
     def start_seconds(self) -> float:
@@ -68,11 +75,31 @@ def read_frames(
     span: Span = WHOLE,
     colour: bool = True,
 ) -> "Iterator[Frame]":
-    """Frames at 25 fps from the start of a span on, each (height, width, 3), BGR, 0..255.
+    """Frames at 25 fps: frame n is the source's frame nearest to n * 40 ms of film time.
 
-    Where `colour` does not matter, they are planes (see `avsync.media.frames`) if their sides are
-    even. Frame n of a file is the source frame nearest to n * 40 ms. At most `max_side` pixels a
-    side. Raises MediaError where nothing can be decoded.
+    Parameters
+    ----------
+    info : MediaInfo
+        Of the file.
+    warnings : list of str, optional
+        Gets what ffmpeg said of damage.
+    max_side : int, optional
+        Pixels; larger pictures are made smaller.
+    span : Span, optional
+        What of it is read.
+    colour : bool, optional
+        Where it does not matter, frames are planes if their sides are even, see
+        `avsync.media.frames`.
+
+    Yields
+    ------
+    numpy.ndarray
+        (height, width, 3) BGR, or (3/2 height, width) planes, uint8.
+
+    Raises
+    ------
+    MediaError
+        Where nothing can be decoded.
     """
     video, _ = info.require_both()
     width, height = decoded_size(video, max_side)
@@ -135,10 +162,28 @@ def _placed_frames(
 def read_samples(
     info: MediaInfo, warnings: list[str] | None = None, span: Span = WHOLE
 ) -> Iterator[NDArray[np.int16]]:
-    """Mono sound at 16 kHz from the start of a span on, in pieces.
+    """Mono sound at 16 kHz, its first sample at the start of the span.
 
     A track that starts late is preceded by silence; gaps inside it are filled.
-    Raises MediaError where nothing can be decoded.
+
+    Parameters
+    ----------
+    info : MediaInfo
+        Of the file.
+    warnings : list of str, optional
+        Gets what ffmpeg said of damage, and where there is no sound, or it comes twice.
+    span : Span, optional
+        What of it is read.
+
+    Yields
+    ------
+    numpy.ndarray
+        (N,) int16, N as it comes.
+
+    Raises
+    ------
+    MediaError
+        Where nothing can be decoded.
     """
     _, audio = info.require_both()
     stamps = DecoderStamps()
@@ -191,30 +236,6 @@ def _interleaved(piece: bytes, channels: int) -> NDArray[np.int16]:
     """Bytes of 16-bit samples -> (N, channels)."""
     whole = len(piece) // (2 * channels) * 2 * channels
     return np.frombuffer(piece[:whole], "<i2").reshape(-1, channels)
-
-
-def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
-    """A picture near some time after time zero, (height, width, 3) BGR; None: there is none.
-
-    It is the one from which decoding can begin, so that it costs little wherever it lies.
-    """
-    video, _ = info.require_both()
-    width, height = decoded_size(video, max_side)
-    # Decoding key frames alone is quicker, but of the last of them some decoders say nothing.
-    for only_keys in ({"skip_frame": "nokey"}, {}):
-        place = {"ss": f"{seconds:.3f}", "noaccurate_seek": None, "threads": 1, **only_keys}
-        stream = (
-            ffmpeg.builder()
-            .input(ffmpeg.INPUT, **place)[str(video.index)]
-            .filter("setpts", "N")  # what is stamped before the place would be dropped
-            .filter("scale", width, height, flags="area" if width < video.width else "bilinear")
-            .output("pipe:", format="rawvideo", pix_fmt="bgr24", **_at_most(1))
-        )
-        with suppress(MediaError):
-            for chunk in ffmpeg.read_chunks(stream, width * height * 3, info.path):
-                if len(chunk) == width * height * 3:
-                    return np.frombuffer(chunk, np.uint8).reshape(height, width, 3)
-    return None
 
 
 def decoded_size(video: VideoStream, max_side: int = MAX_SIDE) -> tuple[int, int]:

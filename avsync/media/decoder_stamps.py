@@ -14,10 +14,18 @@ _BLOCK = re.compile(r"ashowinfo.* n:\d+ pts:(-?\d+|NOPTS) .*rate:(\d+) nb_sample
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Sound that was decoded at once."""
+    """Sound that was decoded at once.
+
+    Attributes
+    ----------
+    stamp_seconds : float or None
+        When it begins; None where nobody says.
+    seconds : float
+        How long it is.
+    """
 
     stamp_seconds: float | None
-    seconds: float  # how long it is
+    seconds: float
 
 
 class DecoderStamps:

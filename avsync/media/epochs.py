@@ -21,8 +21,12 @@ BEHIND = "put right behind what comes before"
 def is_regular(streams: Sequence[PacketTimes], leap_seconds: float = LEAP_SECONDS) -> bool:
     """Whether stamps are film time as they are: nothing goes back, leaps or runs wild.
 
-    Stamps of a copy suffice, in which those that would go back stand still instead. `leap_seconds`
-    without anything in a stream make a leap; another stream may turn out to go on in it.
+    Parameters
+    ----------
+    streams : sequence of PacketTimes
+        As they are in the file, or in a copy, in which those that would go back stand still.
+    leap_seconds : float, optional
+        Without anything in a stream make a leap; another stream may turn out to go on in it.
     """
     for stream in streams:
         steps = np.diff(stream.decoded)
@@ -39,7 +43,12 @@ def is_regular(streams: Sequence[PacketTimes], leap_seconds: float = LEAP_SECOND
 def build(streams: Sequence[PacketTimes], grid_index: int | None = None) -> Timeline | None:
     """The timeline of a file; None where its stamps are film time as they are.
 
-    The first frame of stream `grid_index` lies on the grid of 25 frames a second.
+    Parameters
+    ----------
+    streams : sequence of PacketTimes
+        All of the file's pictures and sounds.
+    grid_index : int, optional
+        Stream whose first frame is to lie on the grid of 25 frames a second.
     """
     notes: list[str] = []
     sane = [_without_wild(stream, notes) for stream in streams if len(stream.places)]
@@ -63,6 +72,13 @@ def on_frame_grid(start: float, first_frame: float | None) -> float:
     """Time zero: the earliest stamp, or just before it, so that the first frame is on the grid.
 
     A picture at 25 fps that starts off the 40-ms grid would be put out by up to 20 ms all through.
+
+    Parameters
+    ----------
+    start : float
+        Seconds.
+    first_frame : float or None
+        Seconds; None: there is no picture.
     """
     if first_frame is None:
         return start

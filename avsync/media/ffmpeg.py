@@ -56,7 +56,10 @@ def command(stream: Any, *global_options: str) -> list[str]:
 def listen(listener: Listener, *arguments: str) -> None:
     """Run ffmpeg to its end, for what it says, however much that is.
 
-    Raises MediaError where it crashes.
+    Raises
+    ------
+    MediaError
+        Where it crashes.
     """
     quiet = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info")
     for _ in lines(Work([*quiet, *arguments], listener)):
@@ -69,7 +72,13 @@ def banner(path: str | os.PathLike[str]) -> str:
 
 
 def version() -> str:
-    """What the ffmpeg in use calls its version. Raises ToolMissingError where it is too old."""
+    """What the ffmpeg in use calls its version.
+
+    Raises
+    ------
+    ToolMissingError
+        Where it is too old.
+    """
     program = programs.ffmpeg_for("")
     if programs.replace_old(program, header_of(program)):
         program = programs.ffmpeg_for("")
@@ -94,11 +103,28 @@ def read_chunks(
     warnings: list[str] | None = None,
     listener: Listener | None = None,
 ) -> Iterator[bytes]:
-    """Run ffmpeg and yield its standard output in pieces of `chunk_bytes` (the last may be short).
+    """Run ffmpeg and pass on its standard output, in pieces.
 
-    A file that breaks off in the middle gives what could be decoded, and ffmpeg's words are
-    appended to `warnings`. Raises MediaError where nothing at all could be decoded. The process
-    ends with the iterator, also when that is closed early.
+    The process ends with the iterator, also when that is closed early. A file that breaks off in
+    the middle gives what could be decoded.
+
+    Parameters
+    ----------
+    stream : any
+        Of ffmpeg-python, reading from `INPUT`.
+    chunk_bytes : int
+        Size of the pieces; the last may be shorter.
+    path : path-like
+        What is read.
+    warnings : list of str, optional
+        Gets ffmpeg's words on damage.
+    listener : Listener, optional
+        Hears what is no fault.
+
+    Raises
+    ------
+    MediaError
+        Where nothing at all could be decoded.
     """
     level = "level+info" if listener else "level+error"
     argv = command(stream, "-nostats", "-loglevel", level)[1:]
@@ -114,9 +140,14 @@ def read_chunks(
 
 
 def read_lines(*arguments: str) -> Iterator[bytes]:
-    """Run ffmpeg and yield its standard output line by line, as far as it gets.
+    """Run ffmpeg and pass on its standard output line by line, as far as it gets.
 
-    Raises MediaError where it crashes. The process ends with the iterator.
+    The process ends with the iterator.
+
+    Raises
+    ------
+    MediaError
+        Where it crashes.
     """
     yield from lines(Work(arguments))
 
@@ -124,10 +155,21 @@ def read_lines(*arguments: str) -> Iterator[bytes]:
 def write_file(
     arguments: Sequence[str], path: str | os.PathLike[str], on_progress: Callable[[float], None]
 ) -> None:
-    """Run ffmpeg on arguments that end with the file to write; `on_progress` gets seconds written.
+    """Run ffmpeg for the file that it writes; it ends with this call, also when interrupted.
 
-    Raises MediaError, which names `path`, where it fails. The process ends with this call, also
-    when that is interrupted.
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of ffmpeg; the last is the file to write.
+    path : path-like
+        Name of that file in messages.
+    on_progress : callable
+        Gets seconds written.
+
+    Raises
+    ------
+    MediaError
+        Where it fails.
     """
     quiet = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-progress", "pipe:1")
     work = Work([*quiet, *arguments])

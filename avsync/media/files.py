@@ -1,90 +1,19 @@
-"""Names on the command line become what can be read: files, folders, lists, addresses, pipes."""
+"""What may be read, under a name that ffmpeg can read: files, addresses, pipes."""
 
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from avsync.errors import MediaError, UsageError
-from avsync.system.atomic import DRAFT_PREFIX
+from avsync.errors import MediaError
 
-LIST = "-"  # stands for the names on stdin
-READ_BYTES = 1 << 16
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 DESCRIPTOR = re.compile(r"/dev/(stdin)|/dev/fd/(\d+)|/proc/self/fd/(\d+)")
-# How MP4 and MOV, Matroska, AVI, MPEG-TS and -PS, Ogg, FLV, ASF and MXF begin.
-MEDIA = re.compile(
-    rb"....(ftyp|moov|mdat|free|wide|skip)|\x1aE\xdf\xa3|RIFF....AVI |G.{187}G"
-    rb"|\x00\x00\x01[\xb3\xba]|OggS|FLV\x01|0&\xb2u\x8ef\xcf\x11|\x06\x0e\x2b\x34",
-    re.DOTALL,
-)
-
-
-def find_media(
-    inputs: Iterable[str],
-    stdin: Iterable[str] = (),
-    globs: Sequence[str] = (),
-    *,
-    exact: bool = False,
-) -> Iterator[str]:
-    """Files of inputs: a file is itself, a folder its media files, `-` the lines of `stdin`.
-
-    Folders are searched at once, so that what cannot be searched is known before anything is done;
-    `stdin` is read as its names are wanted, and with `exact` taken as it is, line ends and all.
-    With `globs`, the files of a folder are those that match one of them (`*.dat`, `takes/*.mov`),
-    whatever their suffix. Raises MediaError for a folder that cannot be read or has no such file.
-    """
-    listed = stdin if exact else (line.rstrip("\r\n") for line in stdin if line.strip())
-    return chain.from_iterable(
-        [listed if name == LIST else _files_of(name, globs) for name in inputs]
-    )
-
-
-def read_names(descriptor: int, separator: bytes = b"\n") -> Iterator[str]:
-    """File names from a list, each as soon as it is there; any bytes, as Python spells them.
-
-    `separator` ends a name: a line end, or `\\0`, which no file name has. Read from the descriptor
-    itself: a Python stream would be locked while it waits, and the program could not end. Raises
-    MediaError where it cannot be read, UsageError where it is no list.
-    """
-    rest, begun = b"", False
-    while data := _read(descriptor):
-        if (not begun and MEDIA.match(data)) or (separator != b"\0" and b"\0" in data):
-            raise UsageError(
-                "what comes on stdin is no list of names: for a video, name its file (detect "
-                "reads /dev/stdin, too); for names that end with null bytes, add -0"
-            )
-        begun = True
-        *names, rest = (rest + data).split(separator)
-        yield from map(os.fsdecode, filter(None, names))
-    if rest:
-        yield os.fsdecode(rest)
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, READ_BYTES)
-    except OSError as error:
-        raise MediaError(f"the list on stdin cannot be read: {error.strerror}") from error
-
-
-def _files_of(name: str, globs: Sequence[str]) -> Iterable[str]:
-    if not os.path.isdir(name):
-        return [name]
-    try:
-        found = files_below(name, globs)
-    except OSError as error:
-        raise MediaError(f"{error.filename}: {error.strerror}; make it readable") from error
-    if not found:
-        matching = f" that match {' or '.join(globs)}" if globs else ""
-        raise MediaError(f"{name}: no media files{matching} in this folder; name one with videos")
-    return map(os.fspath, found)
 
 
 def is_url(name: str) -> bool:
@@ -93,7 +22,13 @@ def is_url(name: str) -> bool:
 
 
 def readable(path: str | os.PathLike[str]) -> Path | str:
-    """A file that is there and may be read, or an address as text; raises MediaError for others."""
+    """A file that is there and may be read, or an address as text.
+
+    Raises
+    ------
+    MediaError
+        For anything else.
+    """
     name = os.fspath(path)
     if is_url(name):
         return name
@@ -109,7 +44,13 @@ def readable(path: str | os.PathLike[str]) -> Path | str:
 
 
 def local_file(path: str | os.PathLike[str]) -> Path:
-    """As a path, for work that needs a file; raises MediaError for addresses and pipes."""
+    """As a path, for work that needs a file.
+
+    Raises
+    ------
+    MediaError
+        For addresses and pipes.
+    """
     name = os.fspath(path)
     if ADDRESS.match(name) and not os.path.exists(name):
         raise MediaError(f"{name}: not a local file; download it first")
@@ -131,7 +72,12 @@ def at_hand(path: str | os.PathLike[str]) -> Iterator[str]:
     """A name under which ffmpeg can read a file as often as it likes, a pipe or descriptor, too.
 
     What a pipe holds is put into a file without a name, which ends with this process, whatever ends
-    that. Errors raised meanwhile name `path`.
+    that.
+
+    Raises
+    ------
+    MediaError
+        Where it cannot be had; errors raised meanwhile name `path`, too.
     """
     name = os.fspath(path)
     if is_url(name):
@@ -177,28 +123,3 @@ def _opened(name: str) -> IO[bytes]:
     if found is None:
         return open(name, "rb")
     return os.fdopen(os.dup(int(found[2] or found[3] or 0)), "rb")
-
-
-MEDIA_NAME = re.compile(
-    r"\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv)$", re.IGNORECASE
-)
-
-
-def files_below(folder: str | os.PathLike[str], globs: Sequence[str] = ()) -> list[Path]:
-    """Media files in a folder and the folders below it, by suffix or by `globs`, in order.
-
-    A link to a folder is not followed, so that no loop of links is walked. Raises OSError for a
-    folder that cannot be read.
-    """
-
-    def wanted(path: Path) -> bool:
-        return any(map(path.match, globs)) if globs else bool(MEDIA_NAME.search(path.name))
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(DRAFT_PREFIX)]
-        found += [path for name in names if wanted(path := Path(place, name))]
-    return sorted(found)

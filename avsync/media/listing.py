@@ -9,7 +9,8 @@ from typing import NamedTuple
 # streams in use (MPEG). A microsecond beside that, less than any tick there, it does not.
 BESIDE_SECONDS = 1e-6
 KEEP_STAMPS = ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")  # before the input
-AS_LIST = ("-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:")  # instead of an output
+# Instead of an output; many lines at once: each by itself would wake up who reads them.
+AS_LIST = ("-avoid_negative_ts", "disabled", "-flush_packets", "0", "-f", "framecrc", "pipe:")
 NO_STAMP = -(1 << 63)
 
 _BASE = re.compile(rb"^#tb (\d+): (\d+)/(\d+)", re.MULTILINE)
@@ -17,13 +18,27 @@ _PACKET = re.compile(rb"^(\d+), *(-?\d+), *(-?\d+), *(-?\d+), *(\d+),", re.MULTI
 
 
 class Packet(NamedTuple):
-    """A line of the list; times in ticks of its stream's time base."""
+    """A line of the list; times in ticks of its stream's time base.
 
-    place: int  # of its stream among those that are listed
+    Attributes
+    ----------
+    place : int
+        Of its stream among those that are listed.
+    decoded : int
+        When it is decoded; `NO_STAMP` where nobody says.
+    shown : int
+        When it is shown; `NO_STAMP` likewise.
+    lasting : int
+        0 where the container does not say.
+    size : int
+        Bytes.
+    """
+
+    place: int
     decoded: int
     shown: int
-    lasting: int  # 0 where the container does not say
-    size: int  # bytes
+    lasting: int
+    size: int
 
 
 def bases_in(listed: bytes) -> dict[int, Fraction]:

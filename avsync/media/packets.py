@@ -23,18 +23,37 @@ LARGE_BYTES = 64 << 20  # of larger files, key frames of the picture are looked 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is learnt of a file by opening it once."""
+    """What is learnt of a file by opening it once.
+
+    Attributes
+    ----------
+    banner : str
+        What ffmpeg says of it.
+    streams : tuple of PacketTimes
+        Packets of its pictures and sounds.
+    bases : dict of int to Fraction
+        Time base of each stream, in seconds.
+    only_keys : bool
+        Whether key frames alone were looked at, and no sound.
+    """
 
     banner: str
     streams: tuple[PacketTimes, ...]
-    bases: dict[int, Fraction]  # time base of each stream, seconds
-    only_keys: bool  # key frames were looked at, and no sound
+    bases: dict[int, Fraction]
+    only_keys: bool
 
 
 def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
     """Banner and time stamps by one process: of the work for a short clip, each is a twentieth.
 
-    Stamps that would go back stand still here. With `only_keys`, key frames and no sound.
+    Stamps that would go back stand still here.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the file.
+    only_keys : bool, optional
+        Whether key frames alone are looked at, and no sound.
     """
     url = ffmpeg.input_url(path)
     reading = ("-discard:v", "nokey", "-discard:a", "all") if only_keys else ()
@@ -84,7 +103,14 @@ def first_stamp_seconds(
 ) -> float | None:
     """Time stamp of the first packet of a stream, at which decoding can begin; None: it has none.
 
-    After a seek, where one is asked for.
+    Parameters
+    ----------
+    path : path-like
+        Of the file.
+    index : int
+        Of the stream.
+    after_seconds : float, optional
+        To which is sought first; 0: to nowhere.
     """
     seek = ("-ss", f"{after_seconds:.3f}", "-noaccurate_seek") if after_seconds else ()
     source = ("-loglevel", "error", *KEEP_STAMPS, *seek, "-i", ffmpeg.input_url(path))

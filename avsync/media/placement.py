@@ -1,66 +1,54 @@
-"""What a decoder gives, put where its own time stamps say: frames and samples on one timeline."""
+"""Samples put where the stamps of their blocks say: sound on the timeline of the film."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media.decoder_stamps import WAIT_SECONDS, DecoderStamps
 from avsync.media.timeline import Placer
-from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
+from avsync.timebase import SAMPLE_RATE
 
 GAP_SAMPLES = SAMPLE_RATE // 50  # sound that is stamped 20 ms off is moved there at once,
 SLIGHT_SAMPLES = SAMPLE_RATE // 250  # what is 4 ms off for long, too; less is rounding
 ROUNDING_SAMPLES = SAMPLE_RATE // 1000
 MOST_ALIKE = 0.75  # of the blocks after an odd one agree on where they lie
 LONG_BLOCKS = 20  # half a second
-STILL_SECONDS = 0.12  # a frame that stands longer is a still, to be held to its end
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
 RESAMPLER_SAMPLES = 32  # that a resampler may give more than its share
 NOTED_SAMPLES = SAMPLE_RATE // 2  # of gaps and overlaps that are worth a word
 
 Samples = NDArray[np.int16]  # (N, C)
-T = TypeVar("T")
-
-
-def nearest_frames(frames: Iterable[T], stamps: DecoderStamps, placer: Placer) -> Iterator[T]:
-    """Frame n is the one nearest to n * 40 ms of film time.
-
-    A frame that stands for long is a still, to be held to its end. Frames whose film time goes back
-    are left out.
-    """
-    number, held, at, step = 0, None, 0.0, 1 / FRAMES_PER_SECOND
-    for frame in frames:
-        stamp = stamps.next()
-        film = placer.place(stamp.stamp_seconds if stamp else None, step)
-        if held is not None:
-            if film <= at:
-                continue
-            lasting = film - at
-            step = lasting if lasting < STILL_SECONDS else step
-            until = film if lasting >= STILL_SECONDS else at + lasting / 2
-            while number / FRAMES_PER_SECOND < until:
-                yield held
-                number += 1
-        held, at = frame, film
-    while held is not None and number / FRAMES_PER_SECOND < at + step / 2:
-        yield held
-        number += 1
 
 
 def placed_samples(
     chunks: Iterable[Samples], stamps: DecoderStamps, placer: Placer, warnings: list[str]
 ) -> Iterator[Samples]:
-    """(N, C) samples as they were decoded -> (N, C) samples from film time 0 on.
+    """Samples from film time 0 on, put where their stamps say.
 
     What starts late is preceded by silence, and gaps are filled; what is stamped earlier than the
     end of what came before is cut. A few milliseconds are the rounding of a container, unless they
     stay: then a clock runs away. Where sound begins, its first half second tells when: the first
     stamp alone is odd in what some phones record.
+
+    Parameters
+    ----------
+    chunks : iterable of numpy.ndarray
+        (N, C) as they were decoded.
+    stamps : DecoderStamps
+        Of the blocks in which they were decoded.
+    placer : Placer
+        Tells their film time.
+    warnings : list of str
+        Gets where there is no sound for long, or it comes twice.
+
+    Yields
+    ------
+    numpy.ndarray
+        (N, C).
     """
     source, steady = _Source(chunks), _Steadiness()
     places = _Places(source, stamps, placer)
@@ -173,7 +161,17 @@ class _Steadiness:
 def cut(
     pieces: Iterable[NDArray[np.int16]], skipped: int, count: int | None
 ) -> Iterator[NDArray[np.int16]]:
-    """Leave out the first samples, and end after `count` more; None: all."""
+    """Leave out the first samples, and end after so many more.
+
+    Parameters
+    ----------
+    pieces : iterable of numpy.ndarray
+        (N,) each.
+    skipped : int
+        Samples.
+    count : int or None
+        Samples; None: all.
+    """
     for piece in pieces:
         kept = piece[skipped : None if count is None else skipped + count]
         skipped = max(0, skipped - len(piece))

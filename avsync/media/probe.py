@@ -27,17 +27,35 @@ KEYS_APART_SECONDS = 60.0  # without a key frame, and all packets are looked at
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What is in a file, as far as this program needs to know."""
+    """What is in a file, as far as this program needs to know.
 
-    path: Path | str  # text: an address
-    duration_seconds: float | None  # of film; None where the container does not say
+    Attributes
+    ----------
+    path : Path or str
+        Text: an address.
+    duration_seconds : float or None
+        Of film; None where the container does not say.
+    timeline : Timeline
+        How its stamps become film time.
+    video, audio : VideoStream or None
+        What is looked at and listened to; None: there is none.
+    has_cover_art : bool
+        Whether it has a still picture that is no video.
+    audio_tracks, video_tracks : int
+        How many there are, without cover pictures.
+    audio_track, video_track : int or None
+        Which was chosen; tracks of a kind count from 1.
+    """
+
+    path: Path | str
+    duration_seconds: float | None
     timeline: Timeline
     video: VideoStream | None
     audio: AudioStream | None
-    has_cover_art: bool  # a still picture that is no video
-    audio_tracks: int = 0  # that there are
-    video_tracks: int = 0  # that there are, without cover pictures
-    audio_track: int | None = None  # the one that was chosen; tracks of a kind count from 1
+    has_cover_art: bool
+    audio_tracks: int = 0
+    video_tracks: int = 0
+    audio_track: int | None = None
     video_track: int | None = None
 
     @property
@@ -46,7 +64,13 @@ class MediaInfo:
         return self.timeline.start_seconds
 
     def require_both(self) -> tuple[VideoStream, AudioStream]:
-        """The two streams; raises MediaError where one is missing."""
+        """The two streams.
+
+        Raises
+        ------
+        MediaError
+            Where one is missing.
+        """
         if self.video is None:
             what = "only a cover picture, no video" if self.has_cover_art else "no video stream"
             raise MediaError(f"{self.path}: {what}; avsync needs a picture of the speaker")
@@ -60,8 +84,17 @@ def probe(
 ) -> MediaInfo:
     """Find the streams of a file. Works without ffprobe, which not every ffmpeg brings along.
 
-    Tracks count from 1; None is the one that the file flags as its default, else the first. Raises
-    MediaError where the file is missing, not a file, not media, or has no such track.
+    Parameters
+    ----------
+    path : path-like
+        A file, or an address.
+    audio_track, video_track : int, optional
+        From 1; None: the one that the file flags as its default, else the first.
+
+    Raises
+    ------
+    MediaError
+        Where the file is missing, not a file, not media, or has no such track.
     """
     path = readable(path)
     is_small = isinstance(path, Path) and path.stat().st_size <= packets.LARGE_BYTES

@@ -25,7 +25,10 @@ _failures: dict[tuple[str, str], str] = {}  # (program, url or nothing) -> how i
 def find_ffmpeg() -> str:
     """Path of the ffmpeg to use: AVSYNC_FFMPEG, then PATH, then the one imageio-ffmpeg carries.
 
-    Raises ToolMissingError where none is found, or AVSYNC_FFMPEG names no program.
+    Raises
+    ------
+    ToolMissingError
+        Where none is found, or AVSYNC_FFMPEG names no program.
     """
     if wanted := os.environ.get("AVSYNC_FFMPEG"):
         if found := shutil.which(wanted):
@@ -64,7 +67,10 @@ def notes_on(url: str) -> list[str]:
 def replace_old(program: str, header: str) -> bool:
     """Whether an ffmpeg, by its header, is too old, and another is used from now on.
 
-    Raises ToolMissingError where there is no other.
+    Raises
+    ------
+    ToolMissingError
+        Where there is no other.
     """
     found = re.search(r"^ *libavcodec +(\d+)\. *(\d+)", header, re.MULTILINE)
     if found is None or (int(found[1]), int(found[2])) >= OLDEST_LIBAVCODEC:
@@ -78,7 +84,10 @@ def replace_old(program: str, header: str) -> bool:
 def replace_crashed(program: str, header: str, url: str, status: int) -> bool:
     """Whether another ffmpeg is used for an input from now on, as one ended with a status.
 
-    Raises MediaError where there is no other, or it did not end of itself.
+    Raises
+    ------
+    MediaError
+        Where there is no other, or it did not end of itself.
     """
     path, name = url.removeprefix("file:"), _name_of(status)
     if status < 0 and name not in CRASHES:

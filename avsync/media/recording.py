@@ -1,4 +1,4 @@
-"""Stage 1d: a recording, wherever it comes from: pictures at 25 fps and sound at 16 kHz."""
+"""Stage 1c: a recording, wherever it comes from: pictures at 25 fps and sound at 16 kHz."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.decode import WHOLE, Span, read_frames, read_samples, read_still
+from avsync.media.decode import WHOLE, Span, read_frames, read_samples
 from avsync.media.probe import MediaInfo
+from avsync.media.stills import read_still
 
 if TYPE_CHECKING:
     from avsync.media.frames import Frame
@@ -51,7 +52,13 @@ class Recording(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileRecording:
-    """A recording in a file that has picture and sound."""
+    """A recording in a file that has picture and sound.
+
+    Attributes
+    ----------
+    info : MediaInfo
+        Of the file.
+    """
 
     info: MediaInfo
 

@@ -17,12 +17,22 @@ AHEAD_SECONDS = 10.0  # from which on ffmpeg closes a gap where it copies MPEG
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """The packets of a stream, in the order of the file, without empty ones that fill gaps."""
+    """The packets of a stream, in the order of the file, without empty ones that fill gaps.
 
-    tick_seconds: float  # of which all times are multiples
-    decoded: NDArray[np.float64]  # seconds; NaN where the container does not say
-    shown: NDArray[np.float64]  # seconds; NaN likewise
-    sizes: NDArray[np.int64]  # bytes
+    Attributes
+    ----------
+    tick_seconds : float
+        Of which all times are multiples.
+    decoded, shown : numpy.ndarray
+        (N,) seconds; NaN where the container does not say.
+    sizes : numpy.ndarray
+        (N,) bytes.
+    """
+
+    tick_seconds: float
+    decoded: NDArray[np.float64]
+    shown: NDArray[np.float64]
+    sizes: NDArray[np.int64]
 
     @property
     def step_seconds(self) -> float:
@@ -51,10 +61,26 @@ class Stamps:
 def list_stamps(
     path: str | os.PathLike[str], indices: Sequence[int], *, mended: bool = False
 ) -> dict[int, Stamps]:
-    """Stamps of some streams of a file, by their indices, without those that have no packets.
+    """Stamps of some streams of a file, without those that have no packets.
 
-    `mended`: as ffmpeg copies them, which in MPEG closes the places where stamps leap. Raises
-    MediaError where ffmpeg crashes.
+    Parameters
+    ----------
+    path : path-like
+        Of the file.
+    indices : sequence of int
+        Of the streams.
+    mended : bool, optional
+        Whether as ffmpeg copies them, which in MPEG closes the places where stamps leap.
+
+    Returns
+    -------
+    dict of int to Stamps
+        By index.
+
+    Raises
+    ------
+    MediaError
+        Where ffmpeg crashes.
     """
     if not indices:  # ffmpeg would choose some
         return {}

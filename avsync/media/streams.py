@@ -23,29 +23,61 @@ _MONO = re.compile(r" Hz, (?:mono|1 channels)\b")
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """A moving picture as it is shown: upright, with square pixels."""
+    """A moving picture as it is shown: upright, with square pixels.
 
-    index: int  # of the stream in the container
-    width: int  # pixels
-    height: int  # pixels
+    Attributes
+    ----------
+    index : int
+        Of the stream in the container.
+    width, height : int
+        Pixels.
+    """
+
+    index: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """The sound track that is heard."""
+    """The sound track that is heard.
 
-    index: int  # of the stream in the container
-    channels: int = 1  # 1 or 2: more are mixed to 2
+    Attributes
+    ----------
+    index : int
+        Of the stream in the container.
+    channels : int
+        1 or 2: more are mixed to 2.
+    """
+
+    index: int
+    channels: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of a container."""
+    """One stream of a container.
+
+    Attributes
+    ----------
+    index : int
+        Its place, from 0.
+    number : int
+        By which the container knows it, else the index.
+    kind : str
+        Video, Audio, Subtitle, Data, Attachment or Unknown.
+    words : str
+        In which ffmpeg describes it.
+    tags : dict of str to str
+        Metadata.
+    side_data : list of str
+        Lines of it, as ffmpeg prints them.
+    """
 
     index: int
-    number: int  # by which the container knows it, else the index
-    kind: str  # Video, Audio, Subtitle, Data, Attachment, Unknown
-    words: str  # in which ffmpeg describes it
+    number: int
+    kind: str
+    words: str
     tags: dict[str, str] = field(default_factory=dict)
     side_data: list[str] = field(default_factory=list)
 

@@ -19,13 +19,25 @@ TOLERANCE_SECONDS = 0.5  # frames may be stamped so far outside the packets they
 
 @dataclass(frozen=True, slots=True)
 class PacketTimes:
-    """When the packets of a stream are decoded and shown, in the order of the file."""
+    """When the packets of a stream are decoded and shown, in the order of the file.
 
-    index: int  # of the stream in the container
-    places: NDArray[np.int64]  # of each packet among all packets of the file
-    decoded: NDArray[np.float64]  # seconds
-    shown: NDArray[np.float64]  # seconds
-    lasting: NDArray[np.float64]  # seconds; 0 where the container does not say
+    Attributes
+    ----------
+    index : int
+        Of the stream in the container.
+    places : numpy.ndarray
+        (N,) of each packet among all packets of the file.
+    decoded, shown : numpy.ndarray
+        (N,) seconds.
+    lasting : numpy.ndarray
+        (N,) seconds; 0 where the container does not say.
+    """
+
+    index: int
+    places: NDArray[np.int64]
+    decoded: NDArray[np.float64]
+    shown: NDArray[np.float64]
+    lasting: NDArray[np.float64]
 
     @property
     def end_seconds(self) -> float:
@@ -40,10 +52,18 @@ NOTHING: Range = (np.inf, -np.inf)
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A part of a file in which stamps run on evenly."""
+    """A part of a file in which stamps run on evenly.
 
-    shift: float  # to be added to a stamp: film time, in seconds
-    ranges: dict[int, Range] | None = None  # of each stream with packets in it; None: of the file
+    Attributes
+    ----------
+    shift : float
+        Seconds to be added to a stamp for film time.
+    ranges : dict of int to tuple of float or None
+        First and last stamp, in seconds, of each stream with packets in it; None: of the file.
+    """
+
+    shift: float
+    ranges: dict[int, Range] | None = None
 
     def range(self, index: int) -> Range:
         """The stamps of a stream."""
@@ -52,11 +72,21 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """How time stamps become film time."""
+    """How time stamps become film time.
+
+    Attributes
+    ----------
+    epochs : tuple of Epoch
+        One after the other.
+    film_seconds : float or None
+        None: as long as the container says.
+    notes : tuple of str
+        Where stamps go back, leap or run wild, for people.
+    """
 
     epochs: tuple[Epoch, ...]
-    film_seconds: float | None = None  # None: as long as the container says
-    notes: tuple[str, ...] = ()  # where stamps go back, leap or run wild, for people
+    film_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_regular(self) -> bool:
@@ -70,10 +100,19 @@ class Timeline:
 
 
 class Placer:
-    """Tells film time of the frames of one stream, asked for in the order in which they come."""
+    """Tells film time of the frames of one stream, asked for in the order in which they come.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        Of the file.
+    index : int
+        Of the stream.
+    origin_seconds : float
+        Of film, from which on time counts.
+    """
 
     def __init__(self, timeline: Timeline, index: int, origin_seconds: float = 0.0) -> None:
-        """Time counts from `origin_seconds` of film on."""
         self._epochs = timeline.epochs
         self._index, self._origin = index, origin_seconds
         self.epoch = 0  # in which the last frame was
@@ -81,7 +120,15 @@ class Placer:
         self._next = 0.0  # film time of the next frame, if it has no stamp to be relied on
 
     def place(self, stamp: float | None, lasting: float) -> float:
-        """Film time of a frame by its stamp; one that is wild comes after the frame before."""
+        """Film time of a frame, in seconds; one that is wild comes after the frame before.
+
+        Parameters
+        ----------
+        stamp : float or None
+            Seconds; None where nobody says.
+        lasting : float
+            Seconds until the next frame.
+        """
         epoch = None if stamp is None else self._epoch_of(stamp)
         film = self._next
         if epoch is not None and stamp is not None:

@@ -10,12 +10,24 @@ Architecture = Literal["default", "perfect-match"]
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """All that is needed to build a network and to feed it."""
+    """All that is needed to build a network and to feed it.
+
+    Attributes
+    ----------
+    architecture : str
+        default or perfect-match.
+    geometry : CropGeometry
+        How it wants its crops.
+    embedding_size : int
+        D.
+    width : int
+        Of the default network: channels of its first layer; the others follow.
+    """
 
     architecture: Architecture
     geometry: CropGeometry
     embedding_size: int = 256
-    width: int = 32  # of the default network: channels of its first layer; the others follow
+    width: int = 32
 
 
 DEFAULT_CONFIG = ModelConfig("default", CropGeometry(side=0.72, dy=0.27, pixels=88, colour=False))

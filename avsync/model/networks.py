@@ -18,7 +18,13 @@ from avsync.timebase import WINDOW_FRAMES
 
 
 class Streams(Protocol):
-    """What the rest of avsync asks of a network."""
+    """What the rest of avsync asks of a network.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What it is.
+    """
 
     config: ModelConfig
 
@@ -47,7 +53,18 @@ def build(config: ModelConfig) -> "AnyStreams":
 
 
 class DefaultStreams(nn.Module):
-    """Small streams on grey crops of the mouth, 88 x 88 by default; unit-length embeddings."""
+    """Small streams on grey crops of the mouth, 88 x 88 by default; unit-length embeddings.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of the architecture default.
+
+    Attributes
+    ----------
+    mfcc_mean, mfcc_deviation : torch.Tensor
+        (13,) of each coefficient over the training data.
+    """
 
     mfcc_mean: Tensor
     mfcc_deviation: Tensor

@@ -42,6 +42,18 @@ def precision_of(streams: Streams, device: torch.device) -> AbstractContextManag
     """How precisely a network must count: half precision, but for the one that others compare.
 
     In bfloat16 the embeddings of `perfect-match` are off by 0.6 %, the default's by 0.4 %.
+
+    Parameters
+    ----------
+    streams : Streams
+        The network.
+    device : torch.device
+        Where it runs.
+
+    Returns
+    -------
+    contextlib.AbstractContextManager
+        For `with`.
     """
     if streams.config.architecture == "perfect-match":
         return nullcontext()

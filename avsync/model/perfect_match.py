@@ -12,6 +12,16 @@ class PerfectMatchStreams(nn.Module):
     """VGG-M streams of the paper; module names are those of `syncnet_v2.model`.
 
     Frames are BGR 0..255 without normalisation, MFCC as they come (field practice of SyncNet).
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Of the architecture perfect-match.
+
+    References
+    ----------
+    Chung, Chung, Kang: Perfect Match: Improved Cross-Modal Embeddings for Audio-Visual
+    Synchronisation, ICASSP 2019. Chung, Zisserman: Out of Time, ACCV 2016 workshops.
     """
 
     def __init__(self, config: ModelConfig = PERFECT_MATCH_CONFIG) -> None:

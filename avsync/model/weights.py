@@ -31,13 +31,29 @@ KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A network ready for use, and what its file says of it."""
+    """A network ready for use, and what its file says of it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without its suffix.
+    path : Path
+        Of the file.
+    sha256 : str
+        Of the file, hexadecimal.
+    streams : Streams
+        The network.
+    calibration : dict of str to any
+        Of confidence, see `avsync.sync.confidence.Calibration.of`; empty: never calibrated.
+    provenance : dict of str to any
+        Data, options, accuracy; whatever its training said.
+    """
 
     name: str
     path: Path
-    sha256: str  # of the file
+    sha256: str
     streams: "Streams"
-    calibration: dict[str, Any]  # of confidence; empty: never calibrated
+    calibration: dict[str, Any]
     provenance: dict[str, Any]
 
     @property
@@ -62,7 +78,10 @@ def shipped_folder() -> Path:
 def find(wanted: str) -> Path:
     """Path of the weights called `default`, `syncnet_v2`, or by a path.
 
-    Raises WeightsError, with the next step, where there are none.
+    Raises
+    ------
+    WeightsError
+        Where there are none; says the next step.
     """
     if wanted == "default":
         path, cure = shipped_folder() / DEFAULT_NAME, "reinstall avsync"
@@ -78,14 +97,30 @@ def find(wanted: str) -> Path:
 
 
 def fetch_syncnet_v2(progress: Progress = silent) -> Path:
-    """Download the public SyncNet checkpoint into the cache, unless it is there and intact."""
+    """Download the public SyncNet checkpoint into the cache, unless it is there and intact.
+
+    Raises
+    ------
+    DownloadError
+        Where it cannot be had.
+    """
     return fetch(SYNCNET_V2, cache_folder(), progress)
 
 
 def load(wanted: str = "default", device: str = "cpu") -> Weights:
     """Build the network of a weights file, strictly: every tensor, no other, right shapes.
 
-    Raises WeightsError for a file that is absent, damaged, or of another program.
+    Parameters
+    ----------
+    wanted : str, optional
+        As for `find`.
+    device : str, optional
+        cpu or cuda.
+
+    Raises
+    ------
+    WeightsError
+        For a file that is absent, damaged, or of another program.
     """
     path = find(wanted)
     header, tensors = weights_file.read(path)
@@ -107,7 +142,10 @@ def load(wanted: str = "default", device: str = "cpu") -> Weights:
 def verify(wanted: str) -> Path:
     """Check a weights file from end to end without building its network; returns its path.
 
-    Raises WeightsError where it is absent, damaged, or of another program.
+    Raises
+    ------
+    WeightsError
+        Where it is absent, damaged, or of another program.
     """
     path = find(wanted)
     if wanted != "syncnet_v2":  # that one has been compared with its published checksum
@@ -118,7 +156,10 @@ def verify(wanted: str) -> Path:
 def geometry_of(path: Path) -> CropGeometry:
     """How the network of a weights file wants its crops, told without loading it.
 
-    Raises WeightsError for a damaged file.
+    Raises
+    ------
+    WeightsError
+        For a damaged file.
     """
     if not weights_file.is_own(path):
         return SYNCNET_GEOMETRY

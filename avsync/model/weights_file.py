@@ -35,7 +35,26 @@ def save(
     calibration: dict[str, Any],
     provenance: dict[str, Any],
 ) -> None:
-    """Write a weights file whole or not at all; kernels are rounded to half precision."""
+    """Write a weights file whole or not at all; kernels are rounded to half precision.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    config : DataclassInstance
+        Dataclass of what the network is.
+    tensors : dict of str to torch.Tensor
+        The network's, by name.
+    calibration : dict of str to any
+        Of confidence; empty: none.
+    provenance : dict of str to any
+        Where it comes from; as JSON can say it.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
     from safetensors.torch import save as to_bytes
 
     tensors = {name: _compact(tensor.detach().cpu()) for name, tensor in tensors.items()}
@@ -52,7 +71,13 @@ def save(
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a weights file of our own, without loading its tensors."""
+    """The JSON header of a weights file of our own, without loading its tensors.
+
+    Raises
+    ------
+    WeightsError
+        For any other file.
+    """
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -73,7 +98,13 @@ def _compact(tensor: "Tensor") -> "Tensor":
 
 
 def read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    """Header and tensors of any weights file; raises WeightsError for what is none."""
+    """Header and tensors of any weights file.
+
+    Raises
+    ------
+    WeightsError
+        For what is none, or damaged.
+    """
     return read_own(path) if is_own(path) else _read_syncnet(path)
 
 
@@ -84,7 +115,13 @@ def is_own(path: Path) -> bool:
 
 
 def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    """Header and tensors of a file that `save` wrote; raises WeightsError for any other."""
+    """Header and tensors of a file that `save` wrote.
+
+    Raises
+    ------
+    WeightsError
+        For any other, or a damaged one.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -117,7 +154,13 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
 
 
 def config_of(path: Path, values: dict[str, Any]) -> ModelConfig:
-    """A network's configuration as `path` holds it; raises WeightsError for another's."""
+    """A network's configuration as a file holds it.
+
+    Raises
+    ------
+    WeightsError
+        For the configuration of another version.
+    """
     try:
         return ModelConfig(**{**values, "geometry": CropGeometry(**values["geometry"])})
     except (TypeError, KeyError) as error:
@@ -136,7 +179,10 @@ def _digest(header: dict[str, Any], tensors: "dict[str, Tensor]") -> str:
 def fill(path: Path, network: "nn.Module", tensors: "dict[str, Tensor]") -> None:
     """Put a file's tensors into its network: every one, no other, right shapes.
 
-    Raises WeightsError where they do not fit.
+    Raises
+    ------
+    WeightsError
+        Where they do not fit.
     """
     try:
         network.load_state_dict(tensors, strict=True)

@@ -17,7 +17,8 @@ from avsync.faces.turning import all_turned, as_shown
 from avsync.media.decode import MAX_SIDE, WHOLE, Span, fitted
 from avsync.media.frames import Frame
 from avsync.media.recording import Recording
-from avsync.model.embed import Loading, embed_sound, embed_tracks
+from avsync.model.batches import Loading
+from avsync.model.embed import embed_sound, embed_tracks
 from avsync.pipeline.details import Collector, LookTaps
 from avsync.speech import is_audible, mfcc
 from avsync.sync.blocks import BLOCK_FRAMES

@@ -3,11 +3,13 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
 from avsync.errors import ToolMissingError, UsageError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from avsync.faces.detectors import FaceDetector
     from avsync.media.clip import Clip
     from avsync.media.recording import Recording
-    from avsync.model.embed import EmbeddingModel
+    from avsync.model.batches import EmbeddingModel
     from avsync.model.weights import Weights
     from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 PathOrClip: TypeAlias = "str | os.PathLike[str] | Clip"
 
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
+
+_is_own = Event()  # whether this process is avsync's own: see `take_over`
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +195,23 @@ def take_over(threads: int | None = None) -> None:
     ffmpeg.use_threads(each)
     # Libraries are loaded, and pictures looked at, by threads that hold each other up.
     sys.setswitchinterval(TURN_SECONDS)
+    _is_own.set()
 
 
 def _load(options: DetectOptions, threads: int) -> LoadedModel:
+    """Importing torch makes no garbage, which it takes a tenth of a second to look for."""
+    if not _is_own.is_set():
+        return _load_now(options, threads)
+    gc.disable()
+    try:
+        return _load_now(options, threads)
+    finally:
+        gc.enable()
+
+
+def _load_now(options: DetectOptions, threads: int) -> LoadedModel:
     from avsync.model import weights, weights_file
-    from avsync.model.embed import EmbeddingModel
+    from avsync.model.batches import EmbeddingModel
     from avsync.model.optimize import for_inference
     from avsync.sync.confidence import Calibration
 

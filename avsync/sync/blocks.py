@@ -21,15 +21,26 @@ Curve = NDArray[np.float32]  # (2 * max_shift + 1,): by shift, -max_shift first;
 
 @dataclass(frozen=True, slots=True)
 class DistanceBlocks:
-    """Sums of distances over stretches of time, by shift.
+    """Sums of distances over blocks of time, by shift.
 
-    Stretch n of a timeline is its frames n * frames_each and following.
+    Block n of a timeline is its frames n * frames_each and following.
+
+    Attributes
+    ----------
+    numbers : numpy.ndarray
+        (K,) rising.
+    frames_each : int
+        Of a block, at 25 fps.
+    sums : numpy.ndarray
+        (K, 2 * max_shift + 1).
+    counts : numpy.ndarray
+        (K, 2 * max_shift + 1) windows judged; 0 outside the sound.
     """
 
-    numbers: NDArray[np.int64]  # (K,) rising
+    numbers: NDArray[np.int64]
     frames_each: int
-    sums: NDArray[np.float32]  # (K, 2 * max_shift + 1)
-    counts: NDArray[np.float32]  # (K, 2 * max_shift + 1): windows judged, 0 outside the sound
+    sums: NDArray[np.float32]
+    counts: NDArray[np.float32]
 
     @property
     def curve(self) -> Curve:
@@ -38,15 +49,15 @@ class DistanceBlocks:
 
     @property
     def windows(self) -> NDArray[np.float32]:
-        """(K,) pictures compared in each stretch."""
+        """(K,) pictures compared in each block."""
         return np.asarray(self.counts.max(axis=1, initial=0))
 
     def start_seconds(self, row: int) -> float:
-        """When a stretch begins."""
+        """When a block begins."""
         return float(self.numbers[row]) * self.frames_each / FRAMES_PER_SECOND
 
     def part(self, rows: Any) -> "DistanceBlocks":
-        """Some of the stretches: a slice, a mask, or places."""
+        """Some of the blocks: a slice, a mask, or places."""
         return DistanceBlocks(
             self.numbers[rows], self.frames_each, self.sums[rows], self.counts[rows]
         )
@@ -59,10 +70,22 @@ def distance_blocks(
     max_shift: int,
     frames_each: int = BLOCK_FRAMES,
 ) -> DistanceBlocks:
-    """Distances of (T, D) pictures to (S, D) sounds that lie up to `max_shift` hops away.
+    """Distances of pictures to the sounds around them, added up over blocks.
 
-    Picture i starts at frame `first_frame + i`, sound j at hop j. Pairs outside the sound are
-    masked, never padded: a padded zero is nearer than a wrong sound.
+    Pairs outside the sound are masked, never padded: a padded zero is nearer than a wrong sound.
+
+    Parameters
+    ----------
+    video : numpy.ndarray
+        (T, D) of which number i starts at frame `first_frame + i`.
+    audio : array
+        (S, D) of which number j starts at hop j.
+    first_frame : int
+        At 25 fps.
+    max_shift : int
+        Hops of 10 ms to either side.
+    frames_each : int, optional
+        Of a block.
     """
     shifts = 2 * max_shift + 1
     first, last = first_frame // frames_each, -(-(first_frame + len(video)) // frames_each)
@@ -92,7 +115,20 @@ def _near(
 
 
 def euclidean(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, D), (M, D) -> (N, M) distances."""
+    """Distances between all rows of two matrices.
+
+    Parameters
+    ----------
+    a : numpy.ndarray
+        (N, D).
+    b : numpy.ndarray
+        (M, D).
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, M).
+    """
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * (a @ b.T)
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
@@ -106,12 +142,38 @@ def _diagonals(table: NDArray[np.float32], shifts: int) -> NDArray[np.float32]:
 
 
 def mean_curve(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
-    """Mean by shift, the last axis; NaN where too few windows have a sound to be compared with."""
+    """Mean by shift; NaN where too few windows have a sound to be compared with.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        (..., shifts).
+    counts : numpy.ndarray
+        (..., shifts).
+
+    Returns
+    -------
+    numpy.ndarray
+        (..., shifts).
+    """
     most = counts.max(axis=-1, initial=0, keepdims=True)
     enough = counts >= np.maximum(1.0, MIN_COVERAGE * most)
     return np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
 def gains(level: float, sums: NDArray[np.float32], counts: NDArray[np.float32]) -> Curve:
-    """By how much distances lie below a level, added up as they are."""
+    """By how much distances lie below a level, added up as they are.
+
+    Parameters
+    ----------
+    level : float
+        A distance.
+    sums, counts : numpy.ndarray
+        Of any one shape, as in `DistanceBlocks`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of that shape.
+    """
     return level * counts - sums

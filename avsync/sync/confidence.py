@@ -1,7 +1,7 @@
 """Stage 5d: how sure an offset is, from the shape of its distance curve (numpy only).
 
 A wrong sound has minima too: confidence asks how deep this one is, how far it stands out from the
-next, whether stretches of time agree on it, and how many windows and candidates there were.
+next, whether blocks of time agree on it, and how many windows and candidates there were.
 """
 
 from collections.abc import Sequence
@@ -19,19 +19,45 @@ SIDE_HOPS = 8  # points this near to a minimum belong to it
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for the minimum of a distance curve."""
+    """What speaks for a minimum of a distance curve.
+
+    Attributes
+    ----------
+    min_distance : float
+        At the minimum.
+    median_distance : float
+        Of the whole curve.
+    prominence : float
+        Depth below the median, times the root of the windows compared there.
+    margin : float
+        Prominence less that of the most prominent other minimum.
+    width_hops : int
+        Of the dip at half its depth.
+    agreement : float
+        Share of resampled curves with a minimum within 40 ms.
+    halves : float
+        Share of the two halves of time with a minimum of their own within 40 ms.
+    t_statistic : float
+        What a block gains over the median, in standard errors of the mean.
+    fraction_improving : float
+        Share of the blocks that gain.
+    windows : float
+        Of picture.
+    shifts : int
+        Candidates judged.
+    """
 
     min_distance: float
-    median_distance: float  # of the whole curve
-    prominence: float  # depth below the median, times the root of the windows compared there
-    margin: float  # prominence less that of the most prominent other minimum
-    width_hops: int  # of the dip at half its depth
-    agreement: float  # share of resampled curves with a minimum within 40 ms
-    halves: float  # share of the two halves of time with a minimum of their own within 40 ms
-    t_statistic: float  # what a stretch gains over the median, in standard errors of the mean
-    fraction_improving: float  # share of the stretches that gain
+    median_distance: float
+    prominence: float
+    margin: float
+    width_hops: int
+    agreement: float
+    halves: float
+    t_statistic: float
+    fraction_improving: float
     windows: float
-    shifts: int  # candidates judged
+    shifts: int
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -72,19 +98,47 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Logistic regression of "within 40 ms of the truth" on evidence, kept with the weights."""
+    """Logistic regression of "within 40 ms of the truth" on evidence, kept with the weights.
+
+    Attributes
+    ----------
+    coefficients : tuple of float
+        (F,) for `Evidence.features`.
+    intercept : float
+        Log odds without evidence.
+    uncertainty_scale : float
+        Errors are so many times what resampled blocks say ...
+    uncertainty_floor_ms : float
+        ... and at least so large.
+    typical_distance : float or None
+        Of borrowed calibrations: brings evidence to their scale.
+
+    References
+    ----------
+    Platt: Probabilistic Outputs for Support Vector Machines, 1999: scores become probabilities so.
+    """
 
     coefficients: tuple[float, ...]
     intercept: float
-    uncertainty_scale: float = 1.0  # errors are so many times what resampled stretches say ...
-    uncertainty_floor_ms: float = 0.0  # ... and at least so large
-    typical_distance: float | None = None  # of borrowed calibrations: brings evidence to its scale
+    uncertainty_scale: float = 1.0
+    uncertainty_floor_ms: float = 0.0
+    typical_distance: float | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any], borrowed: bool = False) -> "Calibration":
-        """As a weights file has it; `borrowed`: for weights whose distances have another scale.
+        """As a weights file has it.
 
-        Raises WeightsError for what was fitted to other evidence, by another version.
+        Parameters
+        ----------
+        stored : dict of str to any
+            By the names of the attributes.
+        borrowed : bool, optional
+            Whether for weights whose distances have another scale.
+
+        Raises
+        ------
+        WeightsError
+            For what was fitted to other evidence, by another version.
         """
         if len(stored["coefficients"]) != FEATURE_COUNT:
             raise WeightsError(
@@ -107,22 +161,39 @@ class Calibration:
         return float(self.probabilities([evidence.features])[0])
 
     def uncertainty_ms(self, resampled_ms: float) -> float:
-        """Half-width of the 90 % interval, from that of resampled stretches."""
+        """Half-width of the 90 % interval, from that of resampled blocks."""
         return float(np.hypot(self.uncertainty_scale * resampled_ms, self.uncertainty_floor_ms))
 
     def probabilities(
         self, features: Sequence[Sequence[float]] | NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(N, F) features of `Evidence` -> (N,) confidence."""
+        """Confidence of many.
+
+        Parameters
+        ----------
+        features : sequence of sequence of float or numpy.ndarray
+            (N, F) of `Evidence`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N,) from 0 to 1.
+        """
         score = self.intercept + np.asarray(features) @ np.array(self.coefficients)
         return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))))
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well stretches of time agree on a minimum."""
+    """How well blocks of time agree on a minimum.
 
-    agreement: float  # these are explained in `Evidence`
+    Attributes
+    ----------
+    agreement, halves, t_statistic, fraction_improving : float
+        See `Evidence`.
+    """
+
+    agreement: float
     halves: float
     t_statistic: float
     fraction_improving: float
@@ -135,9 +206,20 @@ def measure_evidence(
     agreement: Agreement,
     windows: float,
 ) -> Evidence:
-    """Evidence for point `best` of a (shifts,) mean distance curve; NaN: not judged.
+    """Evidence for one point of a mean distance curve.
 
-    `counts` are the windows compared at each shift, `windows` those of the picture.
+    Parameters
+    ----------
+    curve : numpy.ndarray
+        (shifts,); NaN: not judged.
+    counts : numpy.ndarray
+        (shifts,) windows compared.
+    best : int
+        Index of the point.
+    agreement : Agreement
+        Of the blocks.
+    windows : float
+        Of picture.
     """
     judged = np.isfinite(curve)
     median = float(np.median(curve[judged]))

@@ -1,6 +1,6 @@
 """Stage 5f: how fast the offset runs away: a clock that ran off, a film sped up (numpy only).
 
-A line is found by moving each stretch's distances along it before they are added up. Films that
+A line is found by moving each block's distances along it before they are added up. Films that
 were sped up or slowed down between 24, 23.976 and 25 fps run away by 40 ms a second, too fast for
 that: the sound is stretched first, and the line is looked for in what is left.
 """
@@ -37,7 +37,7 @@ MIN_DEEPER = 1.1  # times as deep a minimum
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The sum of stretches along a line."""
+    """The sum of blocks along a line."""
 
     slope: float  # seconds of offset per second, on top of the table's stretching
     curve: Curve
@@ -49,6 +49,13 @@ def find_stretch(looks: Sequence[EmbeddedClip], max_offset_seconds: float) -> fl
     """How many times as long the sound must become to follow the picture; 1.0: no drift.
 
     A line must fit clearly better than the best constant offset, over enough seconds.
+
+    Parameters
+    ----------
+    looks : sequence of EmbeddedClip
+        At the file, in time.
+    max_offset_seconds : float
+        Of the search, to either side.
     """
     plain = _wide(looks, 1.0, max_offset_seconds, FINE_SLOPE)
     if plain is None or plain.windows.sum() < MIN_SECONDS * FRAMES_PER_SECOND:
@@ -71,7 +78,13 @@ def find_stretch(looks: Sequence[EmbeddedClip], max_offset_seconds: float) -> fl
 
 
 def film_speeds(stretch: float) -> str | None:
-    """The pair of frame rates that explains a stretch, within 100 ppm; None: a clock ran off."""
+    """The pair of frame rates that explains a drift, within 100 ppm; None: a clock ran off.
+
+    Examples
+    --------
+    >>> film_speeds(24 / 25)
+    '24 fps played at 25'
+    """
     for words, ratio in FILM_RATIOS.items():
         if abs(stretch / ratio - 1) < 1e-4:
             return words
@@ -101,7 +114,7 @@ def _best_film_ratio(looks: Sequence[EmbeddedClip], max_offset: float) -> float:
 
 
 def _middles(table: DistanceBlocks) -> NDArray[np.float64]:
-    """(K,) seconds of the middle of each stretch."""
+    """(K,) seconds of the middle of each block."""
     return (table.numbers + 0.5) * table.frames_each / FRAMES_PER_SECOND
 
 
@@ -117,7 +130,7 @@ def _best_line(table: DistanceBlocks, width: int) -> _Line:
 
 
 def _along(table: DistanceBlocks, slope: float, width: int) -> _Line:
-    """Sum stretches along a line; `width` hops to either side of its middle."""
+    """Sum blocks along a line; `width` hops to either side of its middle."""
     seconds = _middles(table)
     middle = (seconds.min() + seconds.max()) / 2
     # A sound that gets earlier lies at smaller shifts: see `timebase.offset_ms_of_shift`.

@@ -1,6 +1,6 @@
 """Stage 5e: where the offset jumps, because an edit moved the sound (numpy only).
 
-Jumps are found by the path through stretches and offsets that gains most, where each jump has a
+Jumps are found by the path through blocks and offsets that gains most, where each jump has a
 price; every part between them must then stand on evidence of its own.
 """
 
@@ -16,7 +16,7 @@ from avsync.sync.blocks import DistanceBlocks, gains
 from avsync.sync.offset import Offset, find_offset
 from avsync.timebase import FRAMES_PER_SECOND
 
-JUMP_PRICE = 16.0  # what a jump must gain, in units of the noise of one stretch
+JUMP_PRICE = 16.0  # what a jump must gain, in units of the noise of one block
 MIN_PART_SECONDS = 4.0  # of compared picture; less cannot stand on its own
 MIN_JUMP_MS = 60.0  # neighbouring parts that differ by less are one
 MIN_GAIN = 4.0  # standard errors by which a part must fit its own offset better than the next
@@ -24,9 +24,17 @@ MIN_GAIN = 4.0  # standard errors by which a part must fit its own offset better
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Stretches with one offset of their own."""
+    """Blocks with one offset of their own.
 
-    rows: slice  # of the table
+    Attributes
+    ----------
+    rows : slice
+        Of the table.
+    offset : Offset
+        Of these blocks alone.
+    """
+
+    rows: slice
     offset: Offset
 
 
@@ -34,6 +42,18 @@ def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list
     """The parts of a file between the jumps of its offset; none: no jump.
 
     Parts that are not sure on their own do not count; their time goes to their neighbours.
+
+    Parameters
+    ----------
+    active : ActiveSpeaker
+        Blocks of all faces.
+    is_sure : callable
+        Whether a part can stand on its own.
+
+    References
+    ----------
+    Viterbi: Error bounds for convolutional codes and an asymptotically optimum decoding algorithm,
+    1967: the path is found so.
     """
     table = active.blocks
     runs = [_part(table, rows) for rows in _path(_gains(active))]
@@ -55,7 +75,13 @@ def find_parts(active: ActiveSpeaker, is_sure: Callable[[Offset], bool]) -> list
 
 
 def gain_of(active: ActiveSpeaker, parts: Sequence[Part]) -> float:
-    """What parts gain over no offset at all, less the price of the jumps between them."""
+    """What parts gain over no offset at all, less the price of the jumps between them.
+
+    Returns
+    -------
+    float
+        In units of the noise of one block.
+    """
     gained = _gains(active)
     total = sum(float(gained[part.rows, part.offset.best].sum()) for part in parts)
     return total - JUMP_PRICE * (len(parts) - 1)
@@ -71,7 +97,7 @@ def _seconds(table: DistanceBlocks, rows: slice) -> float:
 
 
 def _gains(active: ActiveSpeaker) -> NDArray[np.float32]:
-    """(K, shifts) by how much each offset fits each stretch, in units of the noise."""
+    """(K, shifts) by how much each offset fits each block, in units of the noise."""
     table = active.blocks
     gained = gains(active.level, table.sums, table.counts)
     judged = table.counts > 0

@@ -9,11 +9,28 @@ UPSTREAM_REACH = 15  # frames
 
 
 def lse_scores(video: NDArray[Any], audio: NDArray[Any]) -> tuple[float, float, int]:
-    """(LSE-D, LSE-C, offset in frames) as joonson/syncnet_python computes them.
+    """LSE-D, LSE-C and the offset as joonson/syncnet_python computes them.
 
-    (T, D) pictures and the (T, D) sounds of the same 40-ms windows. The sound is padded with 15
-    zero embeddings on either side, which `find_offset` never does, because published scores were
-    computed so: offset = 15 - best shift, LSE-C = median - minimum of 31 mean distances.
+    The sound is padded with 15 zero embeddings on either side, which `find_offset` never does,
+    because published scores were computed so: offset = 15 - best shift, LSE-C = median - minimum of
+    31 mean distances.
+
+    Parameters
+    ----------
+    video : numpy.ndarray
+        (T, D) pictures.
+    audio : numpy.ndarray
+        (T, D) sounds of the same 40-ms windows.
+
+    Returns
+    -------
+    tuple of (float, float, int)
+        LSE-D, LSE-C, and the offset in frames of 40 ms; positive: the sound is early.
+
+    References
+    ----------
+    Chung, Zisserman: Out of Time, ACCV 2016 workshops. Prajwal et al.: A Lip Sync Expert Is All You
+    Need, ACM MM 2020, names them.
     """
     count, reach = min(len(video), len(audio)), UPSTREAM_REACH
     padded = np.pad(audio[:count].astype(np.float32), ((reach, reach), (0, 0)))

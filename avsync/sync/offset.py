@@ -26,17 +26,31 @@ EDGE_HOPS = 2  # a best point this near to the edge of the range is no answer
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """The minimum of a distance curve, and what speaks for it."""
+    """A minimum of a distance curve, and what speaks for it.
 
-    offset_ms: float  # positive: sound early
-    uncertainty_ms: float  # half-width of the 90 % interval, given that this minimum is right
-    best: int  # index of the minimum in the curve
+    Attributes
+    ----------
+    offset_ms : float
+        Positive: the sound is early.
+    uncertainty_ms : float
+        Half-width of the 90 % interval, given that this minimum is right.
+    best : int
+        Index of the minimum in the curve.
+    evidence : Evidence
+        What confidence is made of.
+    at_edge : bool
+        Whether the best point lies at the edge of the range.
+    """
+
+    offset_ms: float
+    uncertainty_ms: float
+    best: int
     evidence: Evidence
-    at_edge: bool  # the best point lies at the edge of the range
+    at_edge: bool
 
 
 def find_offset(blocks: DistanceBlocks) -> Offset | None:
-    """The offset that stretches tell; None where no shift can be judged."""
+    """The offset at the lowest point of the curve; None where no shift can be judged."""
     curve = blocks.curve
     if np.isfinite(curve).sum() < 3:
         return None
@@ -44,7 +58,15 @@ def find_offset(blocks: DistanceBlocks) -> Offset | None:
 
 
 def offset_at(blocks: DistanceBlocks, best: int) -> Offset:
-    """The offset at one minimum of the curve, the lowest or another, and what speaks for it."""
+    """The offset at one minimum of the curve, the lowest or another, and what speaks for it.
+
+    Parameters
+    ----------
+    blocks : DistanceBlocks
+        Whose sum is the curve.
+    best : int
+        Index of the minimum.
+    """
     sums, counts, curve = blocks.sums, blocks.counts, blocks.curve
     total_counts = counts.sum(axis=0)
     max_shift = len(curve) // 2
@@ -63,7 +85,20 @@ def offset_at(blocks: DistanceBlocks, best: int) -> Offset:
 
 
 def lowest_minima(curve: Curve, count: int) -> list[int]:
-    """Indices of the lowest minima, each farther from the others than a dip is wide."""
+    """The lowest minima of a curve, each farther from the others than a dip is wide.
+
+    Parameters
+    ----------
+    curve : numpy.ndarray
+        (shifts,).
+    count : int
+        As many at most.
+
+    Returns
+    -------
+    list of int
+        Indices, the lowest first.
+    """
     filled = np.pad(np.nan_to_num(curve, nan=np.inf), 1, constant_values=np.inf)
     is_minimum = (curve < filled[:-2]) & (curve <= filled[2:])
     chosen: list[int] = []
@@ -74,7 +109,7 @@ def lowest_minima(curve: Curve, count: int) -> list[int]:
 
 
 def _accord(blocks: DistanceBlocks, curve: Curve, best: int, agreement: float) -> Agreement:
-    """How well stretches agree on point `best` of their mean curve."""
+    """How well blocks agree on point `best` of their mean curve."""
     sums, counts = blocks.sums[:, best], blocks.counts[:, best]
     gained = gains(float(np.nanmedian(curve)), sums, counts)[counts > 0]
     middle = len(blocks.numbers) // 2
@@ -103,7 +138,13 @@ def _half_width(away: NDArray[np.float64]) -> float:
 
 
 def vertex(curve: Curve) -> float:
-    """Index of the minimum, refined by the parabola through the best point and its neighbours."""
+    """Index of the minimum, refined by the parabola through the best point and its neighbours.
+
+    Examples
+    --------
+    >>> vertex(np.array([5.0, 2.0, 1.0, 2.0, 5.0], np.float32))
+    2.0
+    """
     return float(_vertices(curve[None])[0])
 
 
@@ -125,7 +166,7 @@ def _refined(curves: NDArray[np.float32], best: NDArray[np.int64]) -> NDArray[np
 
 
 def _bootstrap(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> list[float]:
-    """Minima of curves of stretches drawn with replacement; always the same draw."""
+    """Minima of curves of blocks drawn with replacement; always the same draw."""
     rng = np.random.default_rng(0)
     size = len(sums)
     weights = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).astype(np.float32)

@@ -1,27 +1,21 @@
 """The one way in which avsync writes files: whole or not at all, and there to stay.
 
-Each is written beside its target, flushed to the disk, then renamed, and the rename flushed, too.
-It is written in a folder of its own, which is locked as long as the run that writes it lives. One
-that can be locked was left by a run that was killed, and is removed by the next run that writes
-beside it. Without its folder, an ffmpeg that outlives its run by a moment cannot create anything.
+Each is written in a folder of its own beside its target, flushed to the disk, then renamed, and the
+rename flushed, too. Without its folder, an ffmpeg that outlives its run by a moment cannot create
+anything.
 """
 
-import contextlib
 import os
-import re
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from avsync.errors import OutputError
+from avsync.system.scratch import remove_stale, scratch_folder
 
-DRAFT_PREFIX = ".avsync-"  # of folders in which files are being written: not there yet
-TEMPORARY = re.compile(re.escape(DRAFT_PREFIX) + "[0-9a-f]{12}")
 RESERVE_BYTES = 1 << 20  # what a container may grow by
 NEW_MODE = 0o666  # of any new file, less the umask
 
@@ -83,7 +77,23 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Iterator[Draft]:
-    """A draft of what is made of `source`, about as large; what is not committed is removed.
+    """A draft of what is made of a file; what is not committed is removed.
+
+    Parameters
+    ----------
+    source : Path
+        The file, whose permissions a new output gets.
+    target : Path
+        The output.
+    force : bool
+        Whether it may take the place of a file that is there.
+    size_bytes : int
+        How large it will be, about.
+
+    Yields
+    ------
+    Draft
+        To be written and committed.
 
     Raises
     ------
@@ -106,57 +116,43 @@ def safe_output(source: Path, target: Path, force: bool, size_bytes: int) -> Ite
 def drafted(target: Path, like: Path | None = None, force: bool = True) -> Iterator[Draft]:
     """A draft of any file, in a folder of its own beside it that goes when the block ends.
 
+    Parameters
+    ----------
+    target : Path
+        The file; folders above it are made.
+    like : Path, optional
+        Whose permissions a new file gets, less the umask.
+    force : bool, optional
+        Whether it may take the place of a file that is there.
+
+    Yields
+    ------
+    Draft
+        To be written and committed.
+
     Raises
     ------
     OSError
         Where the system does not let it be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale_once(target.parent.absolute())
-    # The name comes first, so that a signal at any moment finds it here to be removed.
-    handle, temporary = -1, target.parent / f"{DRAFT_PREFIX}{secrets.token_hex(6)}"
-    try:
-        handle = _create(temporary)
-        yield Draft(temporary / target.name, target, like, force)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if handle >= 0:
-            os.close(handle)
+    with scratch_folder(target.parent) as folder:
+        yield Draft(folder / target.name, target, like, force)
 
 
 def check_target(source: Path, target: Path, force: bool) -> None:
-    """Raise OutputError where writing `target` would destroy its source or what nobody gave up."""
+    """Refuse what would destroy its source, or what nobody gave up.
+
+    Raises
+    ------
+    OutputError
+        Where the target is the source, a folder, or there already without `force`.
+    """
     if target.exists() and source.exists() and os.path.samefile(source, target):
         raise OutputError(f"{target}: is the input itself; name another output")
     if target.is_dir():
         raise OutputError(f"{target}: is a folder; name a file")
     if not force and os.path.lexists(target):
         raise OutputError(f"{target}: exists already; give --force to replace it")
-
-
-def remove_stale(folder: Path) -> None:
-    """Remove the temporary folders in a folder whose runs have died."""
-    if sys.platform == "win32":
-        return  # no locks of this kind
-    import fcntl
-
-    for entry in list(folder.iterdir()):
-        if not TEMPORARY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
-            continue
-        with contextlib.suppress(OSError):  # somebody else's, or still being written
-            handle = os.open(entry, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(entry, ignore_errors=True)
-            finally:
-                os.close(handle)
-
-
-@cache
-def _remove_stale_once(folder: Path) -> None:
-    """For who writes many files: to look through a folder before each of them would take long."""
-    with contextlib.suppress(OSError):
-        remove_stale(folder)
 
 
 @contextmanager
@@ -166,27 +162,6 @@ def _failure_named(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{target}: cannot write it: {error.strerror}") from error
-
-
-def _create(temporary: Path) -> int:
-    """Create a folder and lock it; returns its handle, -1 where folders have none."""
-    while True:
-        temporary.mkdir(mode=0o700)
-        if sys.platform == "win32":
-            return -1
-        handle = os.open(temporary, os.O_RDONLY)
-        if _lock(handle, temporary):
-            return handle
-        os.close(handle)
-
-
-def _lock(handle: int, temporary: Path) -> bool:
-    """Lock a new folder; false where another run took it for stale before it was locked."""
-    import fcntl
-
-    with contextlib.suppress(OSError):  # a file system without locks: nothing there is ever stale
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    return temporary.exists()
 
 
 def _rename_to_new(temporary: Path, target: Path) -> None:

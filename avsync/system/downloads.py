@@ -20,11 +20,21 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of the public web that avsync can use."""
+    """A file of the public web that avsync can use.
 
-    name: str  # file name in the cache
+    Attributes
+    ----------
+    name : str
+        File name in the cache.
+    url : str
+        Where it is fetched from.
+    sha256 : str
+        Hexadecimal; empty where the publisher states none and none could be verified.
+    """
+
+    name: str
     url: str
-    sha256: str  # empty where the publisher states none and none could be verified
+    sha256: str
 
 
 def user_cache(program: str) -> Path:
@@ -40,8 +50,13 @@ def user_cache(program: str) -> Path:
 def at_home(place: str) -> Path:
     """A place such as `~/.cache/torch`; for who has no home, in a folder of the user's own.
 
-    A container's user may be in no list of users, and HOME unset. Among temporary files anybody
-    can make a folder of any name: one that is another's is not used. Raises OutputError for it.
+    A container's user may be in no list of users, and HOME unset. Among temporary files anybody can
+    make a folder of any name: one that is another's is not used.
+
+    Raises
+    ------
+    OutputError
+        Where the folder of the user's own is another user's.
     """
     path = os.path.expanduser(place)
     if not path.startswith("~/"):
@@ -67,10 +82,26 @@ def is_intact(path: Path, remote: RemoteFile) -> bool:
 
 
 def fetch(remote: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
-    """Bring a file into `folder`, unless it is there and intact; returns its path.
+    """Bring a file into a folder, unless it is there and intact.
 
-    Raises DownloadError, with what to do by hand, where the network, the disk or the checksum
-    does not allow it.
+    Parameters
+    ----------
+    remote : RemoteFile
+        Without a checksum, what is there is taken for intact.
+    folder : Path
+        Is made, and those above it.
+    progress : callable, optional
+        Is told bytes.
+
+    Returns
+    -------
+    Path
+        Where it lies.
+
+    Raises
+    ------
+    DownloadError
+        Where the network, the disk or the checksum does not allow it; says what to do by hand.
     """
     target = folder / remote.name
     if is_intact(target, remote):

@@ -25,11 +25,23 @@ INPUT_FRAMES = (5, 7, 9, 11, 13, 15)  # of an answer; 5: a single window
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Shares of right answers; chance is 3 of 31."""
+    """Shares of right answers; chance is 3 of 31.
 
-    by_frames: dict[int, float]  # over all windows, by frames of input
-    by_frames_per_clip: dict[int, float]  # the mean of the clips' own shares
-    clips: float  # from all windows of a clip
+    Attributes
+    ----------
+    by_frames : dict of int to float
+        Over all windows, by frames of input.
+    by_frames_per_clip : dict of int to float
+        The mean of the clips' own shares, by frames of input.
+    clips : float
+        Share of clips that are right from all of their windows.
+    clip_count, window_count : int
+        On so many it was measured.
+    """
+
+    by_frames: dict[int, float]
+    by_frames_per_clip: dict[int, float]
+    clips: float
     clip_count: int
     window_count: int
 
@@ -42,21 +54,41 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A clip's windows of picture, and the sounds that belong to them."""
+    """A clip's windows of picture, and the sounds that belong to them.
+
+    Attributes
+    ----------
+    speaker : str
+        Who is seen.
+    video, audio : numpy.ndarray
+        (T, D) embeddings.
+    """
 
     speaker: str
-    video: NDArray[np.float32]  # (T, D)
-    audio: NDArray[np.float32]  # (T, D)
+    video: NDArray[np.float32]
+    audio: NDArray[np.float32]
 
 
 def accuracy(streams: AnyStreams, clips: Sequence[Clip]) -> Accuracy:
-    """Measure on whole clips, each at its own offset. Raises ValueError without any."""
+    """Measure on whole clips, each at its own offset, as `avsync.training.accuracy` says.
+
+    Raises
+    ------
+    ValueError
+        Without any clip.
+    """
     rows = [distances(streams, clip) for clip in clips if len(clip.valid_windows) > 1]
     return score(rows)
 
 
 def score(clips: Sequence[NDArray[np.float32]]) -> Accuracy:
-    """(windows, 31) distances of each clip -> shares of right answers."""
+    """Shares of right answers.
+
+    Parameters
+    ----------
+    clips : sequence of numpy.ndarray
+        (windows, 31) distances of each.
+    """
     rights = {
         frames: [is_right(smoothed(rows, frames - WINDOW_FRAMES + 1)) for rows in clips]
         for frames in INPUT_FRAMES
@@ -83,12 +115,24 @@ def embed_pairs(streams: AnyStreams, clip: Clip) -> Pairs:
 
 
 def distances(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
-    """(windows, 31) distances of each picture to the sounds -15..15 frames later; NaN outside."""
+    """Distances of each picture of a clip to the sounds 15 frames before to 15 frames after it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (windows, 31); NaN outside the clip.
+    """
     return distances_of(embed_pairs(streams, clip))
 
 
 def distances_of(pairs: Pairs) -> NDArray[np.float32]:
-    """The same, of a clip that is embedded."""
+    """The same, of a clip that is embedded.
+
+    Returns
+    -------
+    numpy.ndarray
+        (windows, 31); NaN outside the clip.
+    """
     every = torch.cdist(torch.from_numpy(pairs.video), torch.from_numpy(pairs.audio)).numpy()
     rows = np.full((len(every), 2 * REACH + 1), np.nan, np.float32)
     for i in range(len(every)):
@@ -98,7 +142,15 @@ def distances_of(pairs: Pairs) -> NDArray[np.float32]:
 
 
 def smoothed(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Each row averaged with its neighbours, `count` rows in all, fewer at the ends."""
+    """Each row averaged with its neighbours, fewer at the ends.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        (windows, 31) distances.
+    count : int
+        Rows in all.
+    """
     reach = count // 2
     return np.stack([nan_mean(rows[max(0, i - reach) : i + reach + 1]) for i in range(len(rows))])
 

@@ -21,16 +21,28 @@ CUTS_SECONDS = (1, 2, 4, 8)  # lengths that longer clips are cut to
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What became of the trials of one kind."""
+    """What became of the trials of one kind.
+
+    Attributes
+    ----------
+    name : str
+        Of the kind.
+    trials, speakers : int
+        So many.
+    right, wrong, undetermined : float
+        Shares; right is what lies within 40 ms.
+    median_error_ms, error_95_ms : float or None
+        Of the answers to the clips' own sound; None: there are none.
+    """
 
     name: str
     trials: int
     speakers: int
-    right: float  # share within 40 ms
+    right: float
     wrong: float
     undetermined: float
-    median_error_ms: float | None  # of the answers
-    error_95_ms: float | None  # 95th percentile
+    median_error_ms: float | None
+    error_95_ms: float | None
 
     @property
     def right_of_answered(self) -> float | None:
@@ -40,14 +52,34 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What `avsync detect` would have said to the trials."""
+    """What `avsync detect` would have said to the trials.
 
-    by_length: tuple[Shares, ...]  # whole clips, and cut
-    by_group: tuple[Shares, ...]  # whole clips
-    noisy: tuple[Shares, ...]  # whole clips with music or another voice over their sound
-    foreign: tuple[Shares, ...]  # sound that is not the face's: undetermined is right
-    calibration_error: float  # expected, over all of these trials
-    sure_answers: int  # with a confidence of `ACCEPT` and more
+    Attributes
+    ----------
+    by_length : tuple of Shares
+        Whole clips, and clips that were cut.
+    by_group : tuple of Shares
+        Whole clips by data, language, picture and face.
+    noisy : tuple of Shares
+        Whole clips with music or another voice over their sound.
+    foreign : tuple of Shares
+        Sound that is not the face's: undetermined is right.
+    calibration_error : float
+        Expected, over all of these trials.
+    sure_answers : int
+        With a confidence of `avsync.tolerance.ACCEPT` and more.
+    sure_and_right : float or None
+        Share of those that are right; None: there are none.
+    reliability : list of dict of str to float
+        Of each band of confidence: answers, mean confidence, share right.
+    """
+
+    by_length: tuple[Shares, ...]
+    by_group: tuple[Shares, ...]
+    noisy: tuple[Shares, ...]
+    foreign: tuple[Shares, ...]
+    calibration_error: float
+    sure_answers: int
     sure_and_right: float | None
     reliability: list[dict[str, float]]
 
@@ -71,6 +103,17 @@ class _Judged:
 
 
 def answers_to(trials: Trials, calibration: Calibration, progress: Progress) -> Answers:
+    """Judge whole, cut, noisy and foreign trials as `avsync detect` judges files.
+
+    Parameters
+    ----------
+    trials : Trials
+        Made of held-out clips.
+    calibration : Calibration
+        Of the confidence.
+    progress : callable
+        Is told trials.
+    """
     kinds = {
         "whole clips": _whole, "cut clips": _cut, "noisy sound": _noisy, "foreign sound": _foreign,
     }  # fmt: skip

@@ -13,7 +13,22 @@ Samples = NDArray[np.float64]
 
 
 def augment_frames(wide: Frames, pixels: int, rng: Generator) -> Frames:
-    """(T, W, W[, 3]) wide crops -> (T, pixels, pixels[, 3]), changed alike all through a clip."""
+    """Crops as another camera, codec and light might have shown them, alike all through a clip.
+
+    Parameters
+    ----------
+    wide : numpy.ndarray
+        (T, W, W[, 3]) prepared crops.
+    pixels : int
+        Side of the network's.
+    rng : numpy.random.Generator
+        Decides everything.
+
+    Returns
+    -------
+    numpy.ndarray
+        (T, pixels, pixels[, 3]).
+    """
     frames = [_warp(frame, matrix, pixels) for frame, matrix in _wander(wide, pixels, rng)]
     clip = np.stack(frames).astype(np.float32)
     if rng.random() < 0.5:  # gamma; gain and bias do nothing, windows are whitened
@@ -37,7 +52,22 @@ def plain_frames(wide: Frames, pixels: int) -> Frames:
 def augment_samples(
     samples: NDArray[np.int16], other: NDArray[np.int16], rng: Generator
 ) -> Samples:
-    """Room, channel, another voice (`other`), music or noise, gain; same length, same timing."""
+    """Room, channel, another voice, music or noise, and gain; same length, same timing.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        (N,) at 16 kHz.
+    other : numpy.ndarray
+        (M,) of somebody else.
+    rng : numpy.random.Generator
+        Decides everything.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) on the scale of 16-bit samples.
+    """
     sound = samples.astype(np.float64)
     if rng.random() < 0.25:
         sound = _reverberate(sound, rng)

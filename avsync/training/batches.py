@@ -22,11 +22,21 @@ from avsync.training.clips import Clip, by_speaker
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Stretches of several clips, one after the other."""
+    """Stretches of several clips, one after the other.
 
-    frames: Tensor  # (sum of lengths + 4 for each clip, pixels, pixels[, 3]) uint8
-    sounds: Tensor  # (N, 20, 13) float: sound k belongs to window k of the pictures
-    lengths: list[int]  # windows of each clip; they sum to N
+    Attributes
+    ----------
+    frames : torch.Tensor
+        (sum of lengths + 4 for each clip, pixels, pixels[, 3]) uint8.
+    sounds : torch.Tensor
+        (N, 20, 13) float: sound k belongs to window k of the pictures.
+    lengths : list of int
+        Windows of each clip; they sum to N.
+    """
+
+    frames: Tensor
+    sounds: Tensor
+    lengths: list[int]
 
     @property
     def frame_counts(self) -> list[int]:
@@ -35,12 +45,25 @@ class Batch:
 
 
 class Batches(Dataset[Batch]):
-    """Batch number `step` of a training."""
+    """Batch number n of a training, for any n.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        To draw from: a speaker by the root of their windows, a clip of theirs by its windows.
+    pixels : int
+        Side of the network's crops.
+    windows : int
+        Of all clips of a batch.
+    stretch : int
+        Windows of each clip, fewer of shorter ones.
+    seed : int
+        With the number, it decides everything.
+    """
 
     def __init__(
         self, clips: Sequence[Clip], pixels: int, windows: int, stretch: int, seed: int
     ) -> None:
-        """`windows` of all clips of a batch, `stretch` of each."""
         self.pixels, self.windows, self.stretch, self.seed = pixels, windows, stretch, seed
         groups = by_speaker(clips)
         self.speakers = [groups[name] for name in sorted(groups)]
@@ -77,7 +100,13 @@ class Batches(Dataset[Batch]):
 
 
 def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
-    """All of a clip as detection would see it: (N + 4, P, P[, 3]) frames and (N, 20, 13) sounds."""
+    """All of a clip as detection would see it.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        (N + 4, pixels, pixels[, 3]) frames and (N, 20, 13) MFCC of the sounds.
+    """
     first, count = clip.valid_windows.start, len(clip.valid_windows)
     frames = plain_frames(clip.frames[first : first + count + WINDOW_FRAMES - 1], pixels)
     return torch.from_numpy(frames), sounds_of(sound_of(clip, first, count))

@@ -32,22 +32,50 @@ FLOORS_MS = tuple(range(4, 41))  # detectors, crops and codecs move an offset, h
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Answers with their evidence, right or wrong."""
+    """Answers with their evidence, right or wrong.
 
-    features: NDArray[np.float64]  # (N, F)
+    Attributes
+    ----------
+    features : numpy.ndarray
+        (N, F), see `avsync.sync.confidence.Evidence.features`.
+    right : numpy.ndarray
+        (N,)
+    speakers : numpy.ndarray
+        (N,) who was seen.
+    typical_distance : float
+        Median of the curves' medians.
+    errors : numpy.ndarray
+        (N, 2) ms: what resampling says, and what it was; NaN: not known.
+    """
+
+    features: NDArray[np.float64]
     right: NDArray[np.bool_]
     speakers: NDArray[np.str_]
-    typical_distance: float  # median of the curves' medians
-    errors: NDArray[np.float64]  # (N, 2) ms: what resampling says, what it was; NaN: not known
+    typical_distance: float
+    errors: NDArray[np.float64]
 
 
 def calibrate(
     streams: AnyStreams, clips: Sequence[Clip], tolerance_ms: float, seed: int = 0
 ) -> dict[str, Any]:
-    """Fit on held-out clips; returns what a weights file keeps.
+    """Fit confidence on held-out clips.
 
-    An answer is right within `tolerance_ms` of a clip's own offset: 40 ms where that is known,
-    more where the clips of the wild are only taken to be in step.
+    Parameters
+    ----------
+    streams : AnyStreams
+        The network.
+    clips : sequence of Clip
+        That it has not learnt from.
+    tolerance_ms : float
+        Of a clip's own offset, within which an answer is right: 40 ms where that is known, more
+        where clips of the wild are only taken to be in step.
+    seed : int, optional
+        Of the trials.
+
+    Returns
+    -------
+    dict
+        What a weights file keeps, see `avsync.sync.confidence.Calibration.of`.
     """
     examples = gather(Trials(streams, clips, seed), tolerance_ms)
     calibration = fit(examples.features, examples.right)
@@ -98,7 +126,18 @@ def _error_ms(trial: Trial, offset: Offset) -> float:
 
 
 def half_widths(errors: NDArray[np.float64]) -> tuple[float, float]:
-    """(scale, floor in ms) that make of resampled half-widths the narrowest that cover errors."""
+    """What makes of resampled half-widths the narrowest that cover the errors.
+
+    Parameters
+    ----------
+    errors : numpy.ndarray
+        (N, 2) as `Examples.errors`.
+
+    Returns
+    -------
+    tuple of float
+        Scale, and floor in ms.
+    """
     resampled, error = errors[np.isfinite(errors).all(axis=1)].T
     if not len(error):
         return 1.0, 0.0
@@ -113,7 +152,15 @@ def half_widths(errors: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
-    """Logistic regression by Newton's method, with a small ridge on standardised features."""
+    """Logistic regression by Newton's method, with a small ridge on standardised features.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        (N, F).
+    right : numpy.ndarray
+        (N,) what is to be told.
+    """
     mean, deviation = features.mean(0), features.std(0) + 1e-9
     design = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
     theta = np.zeros(design.shape[1])
@@ -127,7 +174,13 @@ def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
 
 
 def cross_fitted(examples: Examples) -> NDArray[np.float64]:
-    """(N,) confidence of each answer, fitted on the answers of other speakers."""
+    """Confidence of each answer, fitted on the answers of other speakers.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,).
+    """
     names, number = np.unique(examples.speakers, return_inverse=True)
     fold = np.random.default_rng(0).permutation(len(names))[number] % FOLDS
     confidence = np.zeros(len(fold))
@@ -141,7 +194,20 @@ def cross_fitted(examples: Examples) -> NDArray[np.float64]:
 
 
 def expected_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Expected calibration error: |mean confidence - share right| over bands, by their sizes."""
+    """Expected calibration error: |mean confidence - share right| over bands, by their sizes.
+
+    Parameters
+    ----------
+    confidence : numpy.ndarray
+        (N,) from 0 to 1.
+    right : numpy.ndarray
+        (N,) whether the answers were.
+
+    References
+    ----------
+    Naeini, Cooper, Hauskrecht: Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI
+    2015.
+    """
     band = np.minimum((confidence * BANDS).astype(int), BANDS - 1)
     gaps = [
         abs(confidence[band == k].mean() - right[band == k].mean()) * np.mean(band == k)

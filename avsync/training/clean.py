@@ -32,11 +32,23 @@ NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedClip:
-    """Both streams' answers for a whole clip."""
+    """Both streams' answers for a whole clip.
 
-    video: NDArray[np.float32]  # (T - 4, D)
-    audio: NDArray[np.float32]  # (S - 19, D), every 10 ms of the whole video
-    sounding: NDArray[np.bool_]  # (S - 19,): whether something is heard
+    Attributes
+    ----------
+    video : numpy.ndarray
+        (T - 4, D) one window of 5 frames starts at each frame.
+    audio : numpy.ndarray
+        (S - 19, D) one window of 0.2 s starts at each 10 ms of the whole video.
+    sounding : numpy.ndarray
+        (S - 19,) whether something is heard.
+    first_frame : int
+        Of the face, at 25 fps.
+    """
+
+    video: NDArray[np.float32]
+    audio: NDArray[np.float32]
+    sounding: NDArray[np.bool_]
     first_frame: int
 
     def offset(self) -> Offset | None:
@@ -48,17 +60,37 @@ class EmbeddedClip:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is done with a clip."""
+    """What is done with a clip.
+
+    Attributes
+    ----------
+    keeps : bool
+        Whether it may be learnt from.
+    why : str
+        For the index.
+    offset_ms : float
+        Its own; positive: the sound is early.
+    confidence : float or None
+        Of that; None: it was not measured.
+    """
 
     keeps: bool
     why: str
-    offset_ms: float = 0.0  # its own, positive: sound early
+    offset_ms: float = 0.0
     confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Weights that measure clips."""
+    """Weights that measure clips.
+
+    Attributes
+    ----------
+    streams : AnyStreams
+        The network.
+    calibration : Calibration
+        Of its confidence.
+    """
 
     streams: AnyStreams
     calibration: Calibration
@@ -66,7 +98,13 @@ class Judge:
     @staticmethod
     @cache
     def load(name: str) -> "Judge":
-        """Raises WeightsError for weights without calibration."""
+        """Weights by their name, once for each process.
+
+        Raises
+        ------
+        WeightsError
+            For weights that are absent or have no calibration.
+        """
         loaded = weights.load(name)
         if not loaded.calibration:
             raise WeightsError(f"{loaded.path}: not calibrated, so that it cannot judge clips")
@@ -118,7 +156,15 @@ def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np
 
 
 def decide(measured: dict[str, Any], known_ms: float) -> Verdict:
-    """Correct a clip, keep it at its known offset, or drop it."""
+    """Correct a clip, keep it at its known offset, or drop it.
+
+    Parameters
+    ----------
+    measured : dict of str to any
+        As `Judge.measure` gives it.
+    known_ms : float
+        What its manifest says; 0 where it says nothing.
+    """
     if not measured:
         return Verdict(False, "dropped: too short")
     offset_ms, confidence = measured["offset_ms"], measured["confidence"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import DataError
-from avsync.media.files import files_below
+from avsync.media.search import files_below
 from avsync.speech import WINDOW_SAMPLES
 from avsync.timebase import FRAME_MS, HOP_SAMPLES, HOPS_PER_FRAME, WINDOW_FRAMES
 
@@ -24,26 +24,58 @@ LRS2_PARTS = ("main", "pretrain")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A video to learn from."""
+    """A video to learn from.
+
+    Attributes
+    ----------
+    path : Path
+        Of the video.
+    speaker : str
+        Who is seen; clips are held out by speaker.
+    group : str
+        A folder of the data, for counts and tables.
+    offset_ms : float
+        Known own offset; positive: the sound is early.
+    language : str
+        Empty: not known.
+    """
 
     path: Path
     speaker: str
-    group: str  # a folder of the data, for counts and tables
-    offset_ms: float = 0.0  # known own offset, positive: sound early
-    language: str = ""  # empty: not known
+    group: str
+    offset_ms: float = 0.0
+    language: str = ""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A prepared video: one face and its sound; arrays are read when they are asked for."""
+    """A prepared video: one face and its sound; arrays are read when they are asked for.
+
+    Attributes
+    ----------
+    source : Source
+        The video.
+    prepared : Path
+        The .npz with `frames` and `samples`.
+    first_frame : int
+        Of the track on the video's timeline, at 25 fps.
+    frame_count : int
+        Of the track.
+    sample_count : int
+        Of the whole video.
+    picture_height : int
+        Of the source, pixels.
+    face_height : float
+        Median of the face's box, source pixels.
+    """
 
     source: Source
-    prepared: Path  # .npz with `frames` and `samples`
-    first_frame: int  # of the track on the video's timeline
+    prepared: Path
+    first_frame: int
     frame_count: int
     sample_count: int
-    picture_height: int = 0  # of the source, pixels
-    face_height: float = 0.0  # median of the face's box, source pixels
+    picture_height: int = 0
+    face_height: float = 0.0
 
     @property
     def frames(self) -> NDArray[np.uint8]:
@@ -74,11 +106,21 @@ class Clip:
 def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
     """Videos of folders and manifests.
 
-    A manifest is a TSV with the columns `file` (relative to it) and, where known, `speaker`,
-    `kind` (other than `real`: left out), `language` and `offset_ms`. In a folder, videos of one
-    subfolder are taken to be of one speaker, as in VoxCeleb and LRS2. `part` names a list of LRS2,
-    such as `test`: the clips in `test.txt` beside its folder `main`. Raises DataError where there
-    is nothing.
+    A manifest is a TSV with the columns `file` (relative to it) and, where known, `speaker`, `kind`
+    (other than `real`: left out), `language` and `offset_ms`. In a folder, videos of one subfolder
+    are taken to be of one speaker, as in VoxCeleb and LRS2.
+
+    Parameters
+    ----------
+    data : iterable of Path
+        Folders and manifests.
+    part : str, optional
+        A list of LRS2, such as test: the clips in `test.txt` beside its folder `main`.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing.
     """
     sources: list[Source] = []
     for place in data:
@@ -111,7 +153,13 @@ def split(clips: Iterable[Clip], speakers: set[str]) -> tuple[list[Clip], list[C
 
 
 def read_speakers(path: Path | None) -> set[str]:
-    """Names in a file, one a line; none without a file."""
+    """Names in a file, one a line; none without a file.
+
+    Raises
+    ------
+    DataError
+        Where it cannot be read.
+    """
     if path is None:
         return set()
     try:
@@ -160,7 +208,13 @@ def _read_manifest(path: Path) -> list[Source]:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a TSV with a heading line. Raises DataError for another kind of file."""
+    """Rows of a TSV with a heading line.
+
+    Raises
+    ------
+    DataError
+        For another kind of file.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))

@@ -11,7 +11,17 @@ from torch import distributed
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """This process's share of a training."""
+    """This process's share of a training.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where it computes.
+    rank : int
+        Which of the processes it is, from 0.
+    world_size : int
+        How many there are.
+    """
 
     device: torch.device
     rank: int = 0

@@ -23,13 +23,27 @@ TRAINED = ("config", "objective", "n_way", "similarity", "steps")
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that is measured of one weights file."""
+    """All that is measured of one weights file.
+
+    Attributes
+    ----------
+    weights : str
+        Its name.
+    trained : dict of str to object
+        Network, objective, N and steps, from its provenance.
+    accuracy : Accuracy
+        The paper's protocol.
+    retrieval : tuple of Recall
+        Pictures that look for sounds, and sounds that look for pictures.
+    answers : Answers or None
+        None: not asked for, or the weights are not calibrated.
+    """
 
     weights: str
-    trained: dict[str, object]  # its network, objective, N: from its provenance
+    trained: dict[str, object]
     accuracy: Accuracy
     retrieval: tuple[Recall, ...]
-    answers: Answers | None  # None: not asked for, or the weights are not calibrated
+    answers: Answers | None
 
 
 def evaluate(
@@ -37,7 +51,21 @@ def evaluate(
 ) -> Evaluation:
     """Measure weights on clips that they were not trained on, at the clips' own offsets.
 
-    Trials need calibrated weights. Raises DataError where no clip is long enough.
+    Parameters
+    ----------
+    weights : Weights
+        Trials need calibrated ones.
+    clips : sequence of Clip
+        Held out.
+    table_only : bool, optional
+        The paper's protocol and retrieval alone, without trials.
+    progress : callable, optional
+        Is told clips and trials.
+
+    Raises
+    ------
+    DataError
+        Where no clip is long enough.
     """
     streams = weights.streams
     assert isinstance(streams, AnyStreams)

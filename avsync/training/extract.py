@@ -23,7 +23,22 @@ MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
 
 
 def extract(source: Source, target: Path, geometry: CropGeometry) -> None:
-    """Write the face and the sound of a video to `target`, or why there is none."""
+    """Write the face and the sound of a video as a prepared clip, or why there is none.
+
+    Parameters
+    ----------
+    source : Source
+        The video.
+    target : Path
+        The .npz.
+    geometry : CropGeometry
+        Of the crops, with their margin.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
     facts: dict[str, Any] = {"why": ""}
     try:
         facts |= _one_face(source.path, geometry)
@@ -68,7 +83,13 @@ def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
 
 
 def open_prepared(source: Source, prepared: Path) -> Clip | str:
-    """A prepared clip, or why there is none. Raises DataError for a damaged file."""
+    """A prepared clip, or why there is none.
+
+    Raises
+    ------
+    DataError
+        For a damaged file.
+    """
     try:
         with prepared.open("rb") as file, np.load(file) as facts:
             if why := str(facts["why"]):

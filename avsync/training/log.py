@@ -12,7 +12,15 @@ SAY_EVERY_STEPS = 50
 
 
 class Log:
-    """Loss and accuracy of the steps of a training."""
+    """Loss and accuracy of the steps of a training.
+
+    Parameters
+    ----------
+    folder : Path
+        For TensorBoard's files.
+    say : callable
+        Gets lines for people.
+    """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._say, self._started = say, time.monotonic()

@@ -53,7 +53,22 @@ def room_noise(count: int, rng: Generator) -> NDArray[np.int16]:
 def mix_at_snr(
     speech: NDArray[Any], noise: NDArray[np.float64], ratio_db: float
 ) -> NDArray[np.float64]:
-    """Speech with noise that is `ratio_db` below it, repeated where it is shorter."""
+    """Speech with noise over it.
+
+    Parameters
+    ----------
+    speech : numpy.ndarray
+        (N,).
+    noise : numpy.ndarray
+        (M,), repeated where it is shorter.
+    ratio_db : float
+        Of speech to noise, by their mean squares.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,).
+    """
     over = np.resize(noise, len(speech))
     level = np.sqrt(np.mean(np.square(speech, dtype=np.float64))) + 1.0
     gain = level / (np.sqrt(np.mean(over**2)) + 1e-9) * 10 ** (-ratio_db / 20)

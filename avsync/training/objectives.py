@@ -22,11 +22,22 @@ NEAREST = 0.1  # keeps an inverse distance finite
 
 
 class Multiway(nn.Module):
-    """N-way matching within clips (Perfect Match, section 3), here also the other way round.
+    """N-way matching within clips, here also the other way round.
 
     Each picture looks for its sound, and each sound for its picture. `inverse-distance` is the
     paper's softmax over 1 / Euclidean distance, times a learnt scale because embeddings of unit
     length are never far apart; `cosine` is similarity times a learnt scale.
+
+    Parameters
+    ----------
+    n_way : int
+        Candidates, its own among them.
+    similarity : str
+        cosine or inverse-distance.
+
+    References
+    ----------
+    Chung, Chung, Kang: Perfect Match, ICASSP 2019, section 3.
     """
 
     def __init__(self, n_way: int, similarity: Similarity = "cosine") -> None:
@@ -62,7 +73,17 @@ class Multiway(nn.Module):
 
 
 class Contrastive(nn.Module):
-    """SyncNet's loss (Chung and Zisserman, 2016): true pairs near, false ones a margin apart."""
+    """SyncNet's loss: true pairs near, false ones a margin apart.
+
+    Parameters
+    ----------
+    margin : float
+        Euclidean distance from which on a false pair costs nothing.
+
+    References
+    ----------
+    Chung, Zisserman: Out of Time: Automated Lip Sync in the Wild, ACCV 2016 workshops.
+    """
 
     def __init__(self, margin: float = MARGIN) -> None:
         super().__init__()
@@ -77,9 +98,13 @@ class Contrastive(nn.Module):
 
 
 class AveNet(nn.Module):
-    """AVE-Net's loss (Arandjelovic and Zisserman, 2018): is this distance that of a true pair?
+    """AVE-Net's loss: is this distance that of a true pair?
 
     Normalised embeddings, their distance, a fully connected layer to two classes, softmax.
+
+    References
+    ----------
+    Arandjelovic, Zisserman: Objects that Sound, ECCV 2018.
     """
 
     def __init__(self) -> None:

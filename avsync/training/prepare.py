@@ -35,11 +35,21 @@ COLUMNS = ("prepared", "file", "speaker", "group", "language", "offset_ms", "con
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What became of the sources."""
+    """What became of the sources.
 
-    clips: list[Clip]  # kept, their own offsets known
-    verdicts: Counter[str]  # of all sources
-    left_out: list[str]  # the others, each with why
+    Attributes
+    ----------
+    clips : list of Clip
+        Kept, their own offsets known.
+    verdicts : Counter of str
+        Of all sources.
+    left_out : list of str
+        The others, each with why.
+    """
+
+    clips: list[Clip]
+    verdicts: Counter[str]
+    left_out: list[str]
 
 
 def prepare(
@@ -52,8 +62,28 @@ def prepare(
 ) -> Prepared:
     """Prepare what is not prepared yet, write the index, return the clips that may be learnt from.
 
-    `judge` names weights that measure each clip's own offset: it is corrected, or the clip dropped.
-    Raises DataError for a source that is not there, WeightsError for weights that cannot judge.
+    Parameters
+    ----------
+    sources : sequence of Source
+        The videos.
+    geometry : CropGeometry
+        Of the network's crops.
+    folder : Path
+        For prepared clips and their index.
+    jobs : int, optional
+        Processes.
+    judge : str, optional
+        Weights that measure each clip's own offset: it is corrected, or the clip dropped; None:
+        offsets are what the sources say.
+    progress : callable, optional
+        Is told clips.
+
+    Raises
+    ------
+    DataError
+        For a source that is not there.
+    WeightsError
+        For weights that cannot judge.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wide = with_margin(geometry)
@@ -76,7 +106,10 @@ def prepare(
 def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:
     """Clips that a prepared folder says to learn from.
 
-    Raises DataError where they were cut for another network.
+    Raises
+    ------
+    DataError
+        Where they were cut for another network.
     """
     clips = []
     for row in read_table(folder / INDEX):

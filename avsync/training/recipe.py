@@ -19,14 +19,34 @@ from avsync.training.train import train
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that determines a weights file."""
+    """All that determines a weights file.
 
-    data: tuple[Path, ...]  # prepared folders, folders of videos, manifests
+    Attributes
+    ----------
+    data : tuple of Path
+        Prepared folders, folders of videos, manifests.
+    output : Path
+        The weights file.
+    options : TrainOptions
+        How to train.
+    hold_out : Path or None
+        File of speakers to measure on only, one a line.
+    tolerance_ms : float
+        A held-out answer is right so near to its clip's own offset.
+    cache : Path or None
+        For clips of data that is not prepared.
+    jobs : int
+        Processes that prepare clips.
+    checkpoint_seconds : float
+        How often a checkpoint is written.
+    """
+
+    data: tuple[Path, ...]
     output: Path
     options: TrainOptions
-    hold_out: Path | None = None  # speakers to measure on only, one a line
-    tolerance_ms: float = FRAME_MS  # a held-out answer is right so near to its clip's own offset
-    cache: Path | None = None  # for clips of data that is not prepared
+    hold_out: Path | None = None
+    tolerance_ms: float = FRAME_MS
+    cache: Path | None = None
     jobs: int = 1
     checkpoint_seconds: float = 60.0
 
@@ -63,7 +83,27 @@ def gather(
 ) -> list[Clip]:
     """Clips of prepared folders, and of other data, which is prepared now, its offsets unmeasured.
 
-    Raises DataError where there are none.
+    Parameters
+    ----------
+    data : sequence of Path
+        Prepared folders, folders of videos, manifests.
+    config : ModelConfig
+        Network that crops are for.
+    cache : Path or None
+        For clips of data that is not prepared; None: the user's.
+    jobs : int
+        Processes.
+    progress : callable
+        Is told clips.
+    say : callable
+        Is told what became of the videos.
+    part : str, optional
+        A list of LRS2.
+
+    Raises
+    ------
+    DataError
+        Where there are none.
     """
     clips: list[Clip] = []
     for place in data:
@@ -85,13 +125,31 @@ def counts(reasons: Counter[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """What to measure, and on what."""
+    """What to measure, and on what.
+
+    Attributes
+    ----------
+    data : tuple of Path
+        Prepared folders, folders of videos, manifests.
+    weights : tuple of str
+        Names or paths.
+    speakers : Path or None
+        File of those to measure on, one a line; all without.
+    part : str or None
+        A list of LRS2.
+    table_only : bool
+        The paper's protocol, without trials.
+    cache : Path or None
+        For clips of data that is not prepared.
+    jobs : int
+        Processes that prepare clips.
+    """
 
     data: tuple[Path, ...]
     weights: tuple[str, ...]
-    speakers: Path | None = None  # one a line; all without
-    part: str | None = None  # list of LRS2
-    table_only: bool = False  # the paper's protocol, without trials
+    speakers: Path | None = None
+    part: str | None = None
+    table_only: bool = False
     cache: Path | None = None
     jobs: int = 1
 
@@ -101,7 +159,12 @@ def evaluate_all(
 ) -> list[Evaluation]:
     """Measure each of the weights on the same clips.
 
-    Raises DataError where there are none, WeightsError for weights that cannot be loaded.
+    Raises
+    ------
+    DataError
+        Where there are none.
+    WeightsError
+        For weights that cannot be loaded.
     """
     speakers = read_speakers(plan.speakers)
     measured = []

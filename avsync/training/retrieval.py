@@ -25,14 +25,30 @@ SAME, OTHER = "same clip", "other clips"
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Shares of queries whose own counterpart is found."""
+    """Shares of queries whose own counterpart is found.
 
-    query: str  # picture or sound
-    among: str  # where the other candidates come from
+    Attributes
+    ----------
+    query : str
+        picture or sound.
+    among : str
+        Where the other candidates come from.
+    input_frames : int
+        Of a query.
+    queries : int
+        So many.
+    top1 : dict of int to float
+        By N.
+    recall : dict of int to float
+        By k, among the largest N.
+    """
+
+    query: str
+    among: str
     input_frames: int
     queries: int
-    top1: dict[int, float]  # by N
-    recall: dict[int, float]  # by k, among the largest N
+    top1: dict[int, float]
+    recall: dict[int, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +60,12 @@ class _Place:
 def retrieve(clips: Sequence[Pairs], seed: int = 0) -> tuple[Recall, ...]:
     """Ask in both directions, with others of both kinds, for short and for longer queries.
 
-    Kinds for which no clip is long enough, or for which there are too few clips, are left out. The
-    same clips and seed give the same questions, whatever the weights.
+    Parameters
+    ----------
+    clips : sequence of Pairs
+        Kinds of questions for which none is long enough, or there are too few, are left out.
+    seed : int, optional
+        The same clips and seed give the same questions, whatever the weights.
     """
     found = []
     for frames in INPUT_FRAMES:

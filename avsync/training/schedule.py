@@ -6,7 +6,26 @@ WARM_UP_STEPS = 200  # at most; a tenth of a short training
 
 
 def learning_rate(step: int, steps: int, highest: float) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth of the highest."""
+    """Linear warm-up, then half a cosine down to a hundredth of the highest.
+
+    Parameters
+    ----------
+    step : int
+        From 0.
+    steps : int
+        Of the whole training.
+    highest : float
+        Rate.
+
+    Examples
+    --------
+    >>> [round(learning_rate(step, 1000, 1.0), 2) for step in (0, 99, 550, 999)]
+    [0.01, 1.0, 0.5, 0.01]
+
+    References
+    ----------
+    Loshchilov, Hutter: SGDR, ICLR 2017.
+    """
     warm_up = max(1, min(WARM_UP_STEPS, steps // 10))
     if step < warm_up:
         return highest * (step + 1) / warm_up

@@ -40,7 +40,15 @@ EVALUATE_STEPS = 250
 
 
 class Matcher(nn.Module):
-    """Streams and objective as one: a batch becomes its loss."""
+    """Streams and objective as one: a batch becomes its loss.
+
+    Parameters
+    ----------
+    streams : AnyStreams
+        The network.
+    objective : nn.Module
+        Of `avsync.training.objectives`.
+    """
 
     def __init__(self, streams: AnyStreams, objective: nn.Module) -> None:
         super().__init__()
@@ -68,12 +76,43 @@ def train(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> Accuracy | None:
-    """Train streams, write their weights to `output`, return their accuracy on `held_out`.
+    """Train streams, and write their weights.
 
-    Confidence is calibrated on `held_out`: right is what lies within `tolerance_ms` of a clip's own
-    offset. A checkpoint beside `output` lets a run that was killed go on where it was, with the
-    result of an uninterrupted one; it is removed when the weights are written. Raises DataError
-    where there is nothing to learn from, WeightsError for weights that cannot be started from.
+    A checkpoint beside the output lets a run that was killed go on where it was, with the result of
+    an uninterrupted one; it is removed when the weights are written.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        To learn from.
+    held_out : sequence of Clip
+        To measure on, and to calibrate confidence on.
+    output : Path
+        The weights file.
+    options : TrainOptions
+        How to train.
+    provenance : dict of str to any
+        Facts on the data that the file is to keep.
+    checkpoint_seconds : float, optional
+        How often a checkpoint is written.
+    tolerance_ms : float, optional
+        A held-out answer is right so near to its clip's own offset.
+    progress : callable, optional
+        Is told steps.
+    say : callable, optional
+        Gets lines for people.
+
+    Returns
+    -------
+    Accuracy or None
+        On `held_out`; None without, or in a process that does not lead.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing to learn from.
+    WeightsError
+        For weights that cannot be started from.
     """
     clips = [clip for clip in clips if len(clip.valid_windows) >= MIN_WINDOWS]
     if not clips and options.steps:

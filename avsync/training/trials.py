@@ -44,14 +44,30 @@ OWN: tuple[Own, ...] = ("own", *NOISY)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a file would show and sound like, and the truth."""
+    """What a file would show and sound like, and the truth.
+
+    Attributes
+    ----------
+    clip : Clip
+        Whose face it is.
+    seen : EmbeddedClip
+        As detection would embed it.
+    windows : int
+        Of the face that is seen.
+    reach_seconds : int
+        Of the search, to either side.
+    heard : str
+        What is.
+    truth_ms : float
+        For the clip's own sound only.
+    """
 
     clip: Clip
     seen: EmbeddedClip
-    windows: int  # of the face that is seen
-    reach_seconds: int  # of the search
+    windows: int
+    reach_seconds: int
     heard: Heard
-    truth_ms: float  # for the clip's own sound only
+    truth_ms: float
 
     @property
     def share(self) -> float:
@@ -81,7 +97,17 @@ class _Sound:
 
 
 class Trials:
-    """Makes trials of held-out clips, always the same for the same seed."""
+    """Makes trials of held-out clips, always the same for the same seed.
+
+    Parameters
+    ----------
+    streams : AnyStreams
+        The network.
+    clips : sequence of Clip
+        That it has not learnt from.
+    seed : int
+        Of everything random.
+    """
 
     def __init__(self, streams: AnyStreams, clips: Sequence[Clip], seed: int = 0) -> None:
         self.clips = [clip for clip in clips if len(clip.valid_windows) > 1]
@@ -107,7 +133,21 @@ class Trials:
     def make(
         self, number: int, windows: int, reach_seconds: int, heard: Heard, alone: bool | None = None
     ) -> Trial:
-        """A trial with (up to) `windows` of clip `number`; `alone`: at random unless given."""
+        """One trial.
+
+        Parameters
+        ----------
+        number : int
+            Of the clip.
+        windows : int
+            Of its face that are seen; fewer where it has fewer.
+        reach_seconds : int
+            Of the search, to either side.
+        heard : str
+            What is.
+        alone : bool, optional
+            Whether nothing is heard beyond the clip's ends; at random unless given.
+        """
         clip, embedded = self.clips[number], self._embedded[number]
         windows = min(windows, len(embedded.video))
         start = int(self._rng.integers(len(embedded.video) - windows + 1))

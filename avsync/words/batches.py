@@ -26,16 +26,44 @@ Features = dict[Path, NDArray[np.float32]]  # (T - 4, D) embeddings by prepared 
 
 @dataclass(frozen=True, slots=True)
 class WordBatch:
-    """Stretches of several clips, one after the other, and where in them words are."""
+    """Stretches of several clips, one after the other, and where in them words are.
 
-    clips: Tensor  # frames (sum of frame_counts, P, P[, 3]) uint8, or embeddings (N, D)
-    frame_counts: list[int] | None  # None: these are embeddings
-    windows: Tensor  # (B, 25) of all windows of the stretches
-    labels: Tensor  # (B,)
+    Attributes
+    ----------
+    clips : torch.Tensor
+        Frames (sum of frame_counts, pixels, pixels[, 3]) uint8, or embeddings (N, D).
+    frame_counts : list of int or None
+        Of each clip; None: these are embeddings.
+    windows : torch.Tensor
+        (B, 25) of all windows of the stretches.
+    labels : torch.Tensor
+        (B,) numbers of words.
+    """
+
+    clips: Tensor
+    frame_counts: list[int] | None
+    windows: Tensor
+    labels: Tensor
 
 
 class WordBatches(Dataset[WordBatch]):
-    """Batch number `step` of a training; every epoch has `per_epoch` of them."""
+    """Batch number n of a training; every epoch has `per_epoch` of them.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        To learn from.
+    vocabulary : sequence of str
+        A word's label is its place in it.
+    words : int
+        Of a batch, about.
+    seed : int
+        With the number, it decides everything.
+    pixels : int
+        Side of the network's crops.
+    features : dict or None
+        Embeddings of all clips; without, batches are augmented frames.
+    """
 
     def __init__(
         self,
@@ -46,7 +74,6 @@ class WordBatches(Dataset[WordBatch]):
         pixels: int,
         features: Features | None = None,
     ) -> None:
-        """Of about `words` words, from `features` where given, else from augmented frames."""
         self.clips = by_clip(examples)
         self.numbers = {label: number for number, label in enumerate(vocabulary)}
         self.seed, self.pixels, self.features = seed, pixels, features

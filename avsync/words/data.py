@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from avsync.errors import DataError
-from avsync.media.files import files_below
+from avsync.media.search import files_below
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.training.clips import read_table
 
@@ -24,29 +24,65 @@ COLUMNS = ("clip", "word", "start_s", "end_s")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that is said in a video."""
+    """A word that is said in a video.
+
+    Attributes
+    ----------
+    path : Path
+        Of the video.
+    label : str
+        The word.
+    middle_seconds : float
+        On the video's timeline.
+    part : str
+        What the video is for.
+    """
 
     path: Path
     label: str
-    middle_seconds: float  # on the video's timeline
+    middle_seconds: float
     part: Part
 
 
 @dataclass(frozen=True, slots=True)
 class WordList:
-    """All words of a data set."""
+    """All words of a data set.
+
+    Attributes
+    ----------
+    words : list of Word
+        As they are said.
+    labels : list of str
+        Also of words that no video shows.
+    faults : list of str
+        What had to be left out, and why.
+    """
 
     words: list[Word]
-    labels: list[str]  # also of words that no video shows
-    faults: list[str]  # what had to be left out, and why
+    labels: list[str]
+    faults: list[str]
 
 
 def read_words(data: Path, videos: Path | None = None) -> WordList:
     """Words of LRW's folder, or of a table with the columns `clip`, `word`, `start_s`, `end_s`.
 
-    `videos` is the folder of the table's videos, its own unless given. A column `part` says which
-    videos are for what; without it their names decide, see `part_of`. Raises DataError for data
-    that is neither.
+    A column `part` says which videos are for what; without it their names decide, see `part_of`.
+
+    Parameters
+    ----------
+    data : Path
+        The folder or table.
+    videos : Path, optional
+        Folder of the table's videos; its own unless given.
+
+    Raises
+    ------
+    DataError
+        For data that is neither.
+
+    References
+    ----------
+    Chung, Zisserman: Lip Reading in the Wild, ACCV 2016.
     """
     if data.is_dir():
         return _read_lrw(data)

@@ -21,7 +21,15 @@ FEW = 5  # of top-5
 
 @dataclass(frozen=True, slots=True)
 class WordShare:
-    """One word of the vocabulary."""
+    """One word of the vocabulary.
+
+    Attributes
+    ----------
+    word : str
+        In letters.
+    said, right : int
+        So often.
+    """
 
     word: str
     said: int
@@ -30,24 +38,52 @@ class WordShare:
 
 @dataclass(frozen=True, slots=True)
 class WordsEvaluation:
-    """What a model recognises of one part of the data."""
+    """What a model recognises of one part of the data.
+
+    Attributes
+    ----------
+    model : str
+        Name of its file.
+    part : str
+        Of the data.
+    trained : dict of str to object
+        Front end, objective and seed, from the model's provenance.
+    vocabulary : int
+        Words that the model knows.
+    words : int
+        Said, of the vocabulary.
+    top1, top5 : float
+        Shares whose word is the best, among the best five.
+    by_word : tuple of WordShare
+        Those that are said.
+    never_learnt : dict of str to int
+        Words that are said but not in the vocabulary: counted nowhere.
+    not_said : tuple of str
+        Words of the data without an example in this part.
+    """
 
     model: str
     part: Part
-    trained: dict[str, object]  # front end, objective, seed: from the model's provenance
-    vocabulary: int  # words that the model knows
-    words: int  # said, of the vocabulary
-    top1: float  # share right
-    top5: float  # share whose word is among the best five
+    trained: dict[str, object]
+    vocabulary: int
+    words: int
+    top1: float
+    top5: float
     by_word: tuple[WordShare, ...]
-    never_learnt: dict[str, int]  # words that are said but not in the vocabulary: counted nowhere
-    not_said: tuple[str, ...]  # words of the data without an example in this part
+    never_learnt: dict[str, int]
+    not_said: tuple[str, ...]
 
 
 def evaluate(
     model: WordsModel, examples: Examples, part: Part = "test", progress: Progress = silent
 ) -> WordsEvaluation:
-    """Recognise the words of a part. Raises DataError where it has none of the vocabulary."""
+    """Recognise the words of a part.
+
+    Raises
+    ------
+    DataError
+        Where it has none of the vocabulary.
+    """
     vocabulary = model.net.config.vocabulary
     known = [e for e in examples.parts[part] if e.label in vocabulary]
     if not known:
@@ -73,7 +109,13 @@ def evaluate(
 def ranks_of(
     net: WordsNet, examples: Sequence[Example], progress: Progress = silent
 ) -> NDArray[np.int64]:
-    """(N,) how many words score higher than the right one; in the order of the examples."""
+    """How many words score higher than the right one.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) in the order of the examples.
+    """
     net.eval()
     numbers = {label: number for number, label in enumerate(net.config.vocabulary)}
     device = next(net.parameters()).device

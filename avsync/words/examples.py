@@ -19,11 +19,21 @@ FAULTS_SAID = 10
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A word in a prepared clip."""
+    """A word in a prepared clip.
+
+    Attributes
+    ----------
+    clip : Clip
+        In which it is said.
+    label : str
+        The word.
+    first : int
+        Of its 29 frames, in the clip's track; may lie outside, as the last may.
+    """
 
     clip: Clip
     label: str
-    first: int  # of its 29 frames, in the clip's track; may lie outside, as the last may
+    first: int
 
     def windows(self, later_frames: int = 0) -> list[int]:
         """Its 25 embeddings among those of the track; outside the track, the edge repeats."""
@@ -33,10 +43,18 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What can be learnt from and tested on."""
+    """What can be learnt from and tested on.
+
+    Attributes
+    ----------
+    parts : dict of str to list of Example
+        Words of the videos of each part.
+    labels : list of str
+        All words of the data, also those without an example.
+    """
 
     parts: dict[Part, list[Example]]
-    labels: list[str]  # all words of the data, also those without an example
+    labels: list[str]
 
     def without(self, part: Part) -> list[str]:
         """Words of which a part has no example."""
@@ -46,10 +64,22 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class WordData:
-    """Where words are, and where their prepared clips are kept."""
+    """Where words are, and where their prepared clips are kept.
 
-    data: Path  # LRW's folder, or a table
-    videos: Path | None = None  # of a table; its own folder unless given
+    Attributes
+    ----------
+    data : Path
+        LRW's folder, or a table.
+    videos : Path or None
+        Folder of a table's videos; its own unless given.
+    cache : Path or None
+        For prepared clips; None: the user's.
+    jobs : int
+        Processes that prepare clips.
+    """
+
+    data: Path
+    videos: Path | None = None
     cache: Path | None = None
     jobs: int = 1
 
@@ -61,9 +91,25 @@ def gather(
     say: Callable[[str], None] = lambda line: None,
     parts: Iterable[Part] = PARTS,
 ) -> Examples:
-    """Prepare the clips of some parts and cut the words out; tells what is left out.
+    """Prepare the clips of some parts and cut the words out.
 
-    Raises DataError where nothing is left.
+    Parameters
+    ----------
+    place : WordData
+        Where they are.
+    geometry : CropGeometry
+        Of the network's crops.
+    progress : callable, optional
+        Is told clips.
+    say : callable, optional
+        Is told what is left out.
+    parts : iterable of str, optional
+        Of the data.
+
+    Raises
+    ------
+    DataError
+        Where nothing is left.
     """
     listed = read_words(place.data, place.videos)
     wanted = [word for word in listed.words if word.part in parts]

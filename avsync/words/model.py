@@ -26,15 +26,35 @@ DROPOUT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class WordsConfig:
-    """All that is needed to build a network that recognises words."""
+    """All that is needed to build a network that recognises words.
+
+    Attributes
+    ----------
+    front : ModelConfig
+        The video stream.
+    vocabulary : tuple of str
+        Words that it tells apart.
+    channels : int
+        Of the first temporal convolution; the second has twice as many.
+    """
 
     front: ModelConfig
     vocabulary: tuple[str, ...]
-    channels: int = 256  # of the first temporal convolution; the second has twice as many
+    channels: int = 256
 
 
 class BackEnd(nn.Module):
-    """Embeddings of a word become a score for each word of the vocabulary."""
+    """Embeddings of a word become a score for each word of the vocabulary.
+
+    Parameters
+    ----------
+    config : WordsConfig
+        Of the whole network.
+
+    References
+    ----------
+    Chung, Chung, Kang: Perfect Match, ICASSP 2019: TC-5.
+    """
 
     def __init__(self, config: WordsConfig) -> None:
         super().__init__()
@@ -62,7 +82,15 @@ class BackEnd(nn.Module):
 
 
 class WordsNet(nn.Module):
-    """Front end and back end."""
+    """Front end and back end.
+
+    Parameters
+    ----------
+    config : WordsConfig
+        Of both.
+    streams : AnyStreams
+        The front end.
+    """
 
     def __init__(self, config: WordsConfig, streams: AnyStreams) -> None:
         super().__init__()
@@ -81,7 +109,19 @@ class WordsNet(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class WordsModel:
-    """A network that has been trained, and what its file says of it."""
+    """A network that has been trained, and what its file says of it.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file.
+    sha256 : str
+        Of the file, hexadecimal.
+    net : WordsNet
+        Ready for use.
+    provenance : dict of str to any
+        Front end, options, data, share right in val.
+    """
 
     path: Path
     sha256: str
@@ -90,14 +130,23 @@ class WordsModel:
 
 
 def save(path: Path, net: WordsNet, provenance: dict[str, Any]) -> None:
-    """Write a model file, of the format of weights files, whole or not at all."""
+    """Write a model file, of the format of weights files, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
     weights_file.save(path, net.config, net.state_dict(), {}, provenance)
 
 
 def load(path: Path) -> WordsModel:
     """Read a model file.
 
-    Raises WeightsError for a file that is absent, damaged, or of another kind.
+    Raises
+    ------
+    WeightsError
+        For a file that is absent, damaged, or of another kind.
     """
     if not os.path.isfile(path):
         raise WeightsError(f"{path}: is not there; make a model with avsync words train")

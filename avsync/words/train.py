@@ -39,13 +39,36 @@ TRAINED = ("objective", "n_way", "similarity", "steps", "seed")
 
 @dataclass(frozen=True, slots=True)
 class WordsOptions:
-    """How to train; with the data, this determines the model."""
+    """How to train; with the data, this determines the model.
+
+    Attributes
+    ----------
+    front : str
+        frozen, fine-tuned or end-to-end.
+    features : str
+        Weights that the front end starts from, by name or path; or random.
+    config : str
+        Network of a front end that is random or trained end to end.
+    epochs : int
+        Times that each word is seen.
+    words : int
+        Of a batch, about.
+    learning_rate : float
+        At its highest.
+    seed : int
+        Of everything random.
+
+    Raises
+    ------
+    UsageError
+        Where a front end is to be fine-tuned that starts from nothing.
+    """
 
     front: FrontEnd = "frozen"
-    features: str = "default"  # of weights: a name or a file; or random
-    config: str = "default"  # network of a front end that is random or trained end to end
+    features: str = "default"
+    config: str = "default"
     epochs: int = 30
-    words: int = 64  # of a batch, about
+    words: int = 64
     learning_rate: float = 1e-3
     seed: int = 0
 
@@ -57,7 +80,13 @@ class WordsOptions:
 
 
 def config_of(options: WordsOptions) -> ModelConfig:
-    """Network of the front end, which says how clips are cut. Raises WeightsError."""
+    """Network of the front end, which says how clips are cut.
+
+    Raises
+    ------
+    WeightsError
+        Where its weights cannot be had.
+    """
     return _open_front(options)[0].config
 
 
@@ -70,11 +99,37 @@ def train(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> float | None:
-    """Train on the part `train`, write a model file, return the share of right words in `val`.
+    """Train on the part `train`, and write a model file.
 
-    The vocabulary are the words that have an example to learn from. A checkpoint beside `output`
-    lets a run that was killed go on with the result of an uninterrupted one. Raises DataError
-    where there are not two words to tell apart.
+    The vocabulary are the words that have an example to learn from. A checkpoint beside the output
+    lets a run that was killed go on with the result of an uninterrupted one.
+
+    Parameters
+    ----------
+    examples : Examples
+        Of the parts train and val.
+    output : Path
+        The model file.
+    options : WordsOptions
+        How to train.
+    provenance : dict of str to any
+        Facts on the data that the file is to keep.
+    checkpoint_seconds : float, optional
+        How often a checkpoint is written.
+    progress : callable, optional
+        Is told clips and steps.
+    say : callable, optional
+        Gets lines for people.
+
+    Returns
+    -------
+    float or None
+        Share of right words in val; None: it has none.
+
+    Raises
+    ------
+    DataError
+        Where there are not two words to tell apart.
     """
     learning, vocabulary = examples.parts["train"], _vocabulary(examples, say)
     streams, facts = _open_front(options)
