@@ -40,11 +40,13 @@ def browser() -> Iterator[Any]:
         driver.quit()
 
 
-def show(driver: Any, page: Path, width: int = 1280, *, dark: bool = False) -> None:
+def show(
+    driver: Any, page: Path, width: int = 1280, *, dark: bool = False, height: int = 900
+) -> None:
     """Open a page from the disk."""
     theme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": theme})
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     driver.get(page.resolve().as_uri())
 

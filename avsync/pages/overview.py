@@ -17,7 +17,7 @@ from avsync.report import SyncReport
 from avsync.system.atomic import write_whole
 
 ROWS_PER_PAGE = 1000  # of the tables that need no script
-MOST_BARS = 60
+FEWEST_BARS, MOST_BARS = 16, 60
 BAR_STEPS_MS = (10, 20, 40, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 600_000)
 MOODS: dict[Mood, str] = {
     "out": "outside the tolerance",
@@ -121,7 +121,8 @@ def _histogram(rows: Sequence[Row], allowed: Allowed) -> dict[str, Any] | None:
         return None
     tolerance = allowed.tolerance
     widest = max(float(np.abs(offsets).max()), tolerance.early_ms, tolerance.late_ms, 100.0)
-    step = next((s for s in BAR_STEPS_MS if 2 * widest / s <= MOST_BARS), BAR_STEPS_MS[-1])
+    bars = np.clip(6 * np.sqrt(len(offsets)), FEWEST_BARS, MOST_BARS)  # few files, wide bars
+    step = next((s for s in BAR_STEPS_MS if 2 * widest / s <= bars), BAR_STEPS_MS[-1])
     half = int(np.ceil(widest / step)) + 1
     edges = (np.arange(-half, half + 2) - 0.5) * step
     counts, _ = np.histogram(offsets, edges)
