@@ -53,6 +53,12 @@ def test_different_channels_are_both_heard() -> None:
         assert np.corrcoef(heard, voice(seed))[0, 1] > 0.65
 
 
+def test_the_loudest_there_is_stays_on_its_side() -> None:
+    """Half of what lies between both ends of 16 bits is more than they hold."""
+    loudest = np.full(SAMPLE_RATE, 32767.0)
+    assert mono(loudest, -loudest - 1).min() == 32767
+
+
 def test_what_turns_over_late_is_noticed() -> None:
     """A microphone of its own on each channel for a second, then the soldered cable."""
     turned = np.where(np.arange(SECONDS * SAMPLE_RATE) < SAMPLE_RATE, voice(1, 300), -voice())

@@ -15,7 +15,7 @@ from avsync.batch.pool import Pool, Result, Task
 from avsync.batch.processes import local_workers
 from avsync.errors import AvsyncError, UsageError
 from avsync.media.search import LIST, find_media
-from avsync.remux.fix import FixOptions
+from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.system.progress import Progress, silent
 from avsync.system.resources import cores, default_jobs

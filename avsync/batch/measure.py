@@ -10,7 +10,8 @@ from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent

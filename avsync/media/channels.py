@@ -25,16 +25,17 @@ def to_mono(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
     numpy.ndarray
         (N,) samples.
     """
-    powers: NDArray[np.float64] | float = 0.0
-    products: NDArray[np.float64] | float = 0.0
+    powers = products = np.zeros(1)  # of each channel
     for chunk in chunks:
         count = chunk.shape[1]
         if count == 1:
             yield chunk[:, 0]
             continue
-        channels = chunk.T.astype(np.float64)
-        powers = powers + np.array([channel @ channel for channel in channels])
-        products = products + np.array([channels[0] @ channel for channel in channels])
+        channels = chunk.T.astype(np.float64, order="C")
+        # Matrix products are shared out to threads, and to wake those takes longer than the sums.
+        powers = powers + np.einsum("cn,cn->c", channels, channels)
+        products = products + np.einsum("n,cn->c", channels[0], channels)
         is_opposed = products < OPPOSED * np.sqrt(powers[0] * powers)
         signs = np.where(is_opposed, -1.0, 1.0)
-        yield np.asarray(np.rint(signs @ channels / count), np.int16)
+        mean = np.einsum("c,cn->n", signs, channels) / count
+        yield np.asarray(np.rint(mean).clip(-32768, 32767), np.int16)

@@ -34,7 +34,7 @@ SAMPLES_PER_CHUNK = 10 * SAMPLE_RATE
 SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE, FRAMES_PER_SECOND)
 # Where the size changes inside a film, filters that began anew would forget their time.
 UNBROKEN = {"reinit_filter": 0}
-RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le"}
+RAW_SOUND = {"format": "s16le", "acodec": "pcm_s16le", "flush_packets": 0}  # in large pieces
 
 # The fps filter shows at time t the last frame stamped before t + 20 ms. Taking half the time since
 # the frame before off each stamp makes that the frame nearest to t, at any rate and a varying one.

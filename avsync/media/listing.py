@@ -9,7 +9,8 @@ from typing import NamedTuple
 # streams in use (MPEG). A microsecond beside that, less than any tick there, it does not.
 BESIDE_SECONDS = 1e-6
 KEEP_STAMPS = ("-copyts", "-itsoffset", f"{BESIDE_SECONDS:f}")  # before the input
-AS_LIST = ("-avoid_negative_ts", "disabled", "-f", "framecrc", "pipe:")  # instead of an output
+# Instead of an output; many lines at once: each by itself would wake up who reads them.
+AS_LIST = ("-avoid_negative_ts", "disabled", "-flush_packets", "0", "-f", "framecrc", "pipe:")
 NO_STAMP = -(1 << 63)
 
 _BASE = re.compile(rb"^#tb (\d+): (\d+)/(\d+)", re.MULTILINE)

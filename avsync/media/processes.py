@@ -6,6 +6,7 @@ imageio-ffmpeg carries takes over, at the place where that was.
 """
 
 import atexit
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import pairwise
 from threading import Thread
+from time import sleep
 from typing import IO, Protocol
 
 from avsync.errors import ToolMissingError
@@ -29,6 +31,8 @@ FAULT = re.compile(r"\[(?:error|fatal|panic)\] ")  # as ffmpeg marks its lines w
 HARMLESS = re.compile(r"non monotonically increasing dts to muxer")
 HEADER = re.compile(rb"\Affmpeg version.*\n(?:  .*\n)*")  # by which it introduces itself
 PIPE_BYTES = 1 << 20  # all that Linux grants
+MANY_BYTES = 1 << 14  # of what it says, to be heard at once; less is waited for
+GATHERING_SECONDS = 0.005
 LISTENED_LINES = 12  # of ffmpeg's stderr that are kept
 EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
 
@@ -160,12 +164,23 @@ def _collect(stderr: IO[bytes], tail: deque[str], listener: Listener | None) -> 
     """Keep the last faults that are told; who listens gets all other lines."""
     if listener:
         listener.begin()
-    for line in stderr:
+    for line in _gathered(stderr):
         text = line.decode(errors="replace").strip()
         if listener and not FAULT.search(text):
             listener.hear(text)
         elif text and not HARMLESS.search(text):
             tail.append(FAULT.sub("", text))
+
+
+def _gathered(pipe: IO[bytes]) -> Iterator[bytes]:
+    """Lines, many at a time: a thread that woke up for each would hold up the others."""
+    rest = b""
+    while data := os.read(pipe.fileno(), MANY_BYTES):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+        if len(data) < MANY_BYTES:
+            sleep(GATHERING_SECONDS)
+    yield rest
 
 
 def _input_in(arguments: Sequence[str]) -> str:

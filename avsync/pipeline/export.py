@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Pipeline, embedder_of, open_recording
+from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.sources import open_recording
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND

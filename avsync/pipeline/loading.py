@@ -3,15 +3,16 @@
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
 
-import os
+import gc
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from threading import Event
+from typing import TYPE_CHECKING
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.sources import PathOrClip, open_recording
 from avsync.system.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from avsync.faces.crops import CropGeometry
     from avsync.faces.detectors import FaceDetector
-    from avsync.media.clip import Clip
     from avsync.media.recording import Recording
     from avsync.model.batches import EmbeddingModel
     from avsync.model.weights import Weights
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from avsync.tracks import EmbeddedClip
 
 
-PathOrClip: TypeAlias = "str | os.PathLike[str] | Clip"
-
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
+
+_is_own = Event()  # whether this process is avsync's own: see `take_over`
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,13 @@ class Pipeline:
         """Waits for it. Raises AvsyncError where it cannot be had."""
         return self._loading.result()
 
-    def detect(self, source: "PathOrClip", *, progress: Progress = silent) -> "SyncReport":
+    def detect(self, source: PathOrClip, *, progress: Progress = silent) -> "SyncReport":
         """As `avsync.detect`, with these options and what is loaded already."""
         from avsync.pipeline.detect import detect
 
         return detect(source, self.options, pipeline=self, progress=progress)
 
-    def embed(self, source: "PathOrClip", *, progress: Progress = silent) -> "EmbeddedClip":
+    def embed(self, source: PathOrClip, *, progress: Progress = silent) -> "EmbeddedClip":
         """Embed every face and the sound of a file or clip, all of it.
 
         Parameters
@@ -143,29 +143,6 @@ class Pipeline:
             return embedder_of(recording, self, progress).look()
 
 
-@contextmanager
-def open_recording(source: "PathOrClip", options: DetectOptions) -> Iterator["Recording"]:
-    """A file or clip, ready to be looked at.
-
-    Raises MediaError for a file that lacks picture or sound, UsageError for tracks of a clip.
-    """
-    from avsync.media.clip import Clip, ClipRecording
-    from avsync.media.files import at_hand
-    from avsync.media.probe import probe
-    from avsync.media.recording import FileRecording
-
-    if isinstance(source, Clip):
-        for field in ("audio_track", "video_track"):
-            if (number := getattr(options, field)) is not None:
-                raise UsageError("a clip of arrays has no tracks to choose from", field, number)
-        yield ClipRecording(source)
-        return
-    with at_hand(source) as place:
-        info = probe(place, options.audio_track, options.video_track)
-        info.require_both()
-        yield FileRecording(info)
-
-
 def take_over(threads: int | None = None) -> None:
     """Set this process up for measuring files: one that is avsync's own, before tools are opened.
 
@@ -184,9 +161,21 @@ def take_over(threads: int | None = None) -> None:
     ffmpeg.use_threads(each)
     # Libraries are loaded, and pictures looked at, by threads that hold each other up.
     sys.setswitchinterval(TURN_SECONDS)
+    _is_own.set()
 
 
 def _load(options: DetectOptions, threads: int) -> LoadedModel:
+    """Importing torch makes no garbage, which it takes a tenth of a second to look for."""
+    if not _is_own.is_set():
+        return _load_now(options, threads)
+    gc.disable()
+    try:
+        return _load_now(options, threads)
+    finally:
+        gc.enable()
+
+
+def _load_now(options: DetectOptions, threads: int) -> LoadedModel:
     from avsync.model import weights, weights_file
     from avsync.model.batches import EmbeddingModel
     from avsync.model.optimize import for_inference

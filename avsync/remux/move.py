@@ -14,14 +14,8 @@ from avsync.media.container import Inventory, take_inventory
 from avsync.media.probe import probe
 from avsync.remux.encodings import Encoding, encodings_for
 from avsync.remux.hearing import Sound, seconds_late
-from avsync.remux.plan import (
-    AudioCorrection,
-    Plan,
-    RemuxOptions,
-    moved_streams,
-    must_reencode,
-    plan,
-)
+from avsync.remux.options import RemuxOptions
+from avsync.remux.plan import AudioCorrection, Plan, moved_streams, must_reencode, plan
 from avsync.remux.proof import Difference, Original, compare
 from avsync.remux.run import Planner, write
 from avsync.system.progress import Progress, silent

@@ -30,6 +30,7 @@ from avsync.remux.containers import (
     is_made_anew,
 )
 from avsync.remux.encodings import Encoding, filtered
+from avsync.remux.options import RemuxOptions
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write
 # What ffmpeg counts from the first of the streams in use, where a shift is exactly minus its start.
@@ -45,30 +46,6 @@ class AudioCorrection:
 
     delay_ms: float  # negative: brought forward
     stretch: float = 1.0  # how many times as long the sound becomes
-
-
-@dataclass(frozen=True, slots=True)
-class RemuxOptions:
-    """How a file is to be written.
-
-    Attributes
-    ----------
-    audio_track : int or None
-        Track that is moved; 1 is the first, None: all.
-    reencode_audio : bool
-        Delay or cut the samples, for players and editors that ignore start times.
-    keep_pitch : bool
-        Cure drift without a change of pitch.
-
-    Examples
-    --------
-    >>> RemuxOptions(audio_track=2).reencode_audio
-    False
-    """
-
-    audio_track: int | None = None
-    reencode_audio: bool = False
-    keep_pitch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
