@@ -19,9 +19,9 @@ from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
 from avsync.training.checkpoint import Checkpoint
-from avsync.training.clean import embed_picture
 from avsync.training.clips import Clip
 from avsync.training.device import Place, usual_device
+from avsync.training.embedding import embed_picture
 from avsync.training.state import WEIGHT_DECAY, TrainingState
 from avsync.words import model as files
 from avsync.words.batches import Features, WordBatch, WordBatches, by_clip
