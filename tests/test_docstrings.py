@@ -1,5 +1,6 @@
 """What `help()` shows: numpydoc sections that say of each field and parameter what it is."""
 
+import doctest
 import importlib
 import inspect
 import pkgutil
@@ -107,3 +108,8 @@ def test_each_stage_has_a_number_of_its_own() -> None:
     heads = (re.match(r'"""Stage (\w+):', source.read_text()) for source in sources)
     stages = Counter(head[1] for head in heads if head)
     assert len(stages) > 10 and set(stages.values()) == {1}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_examples_say_what_happens(module: ModuleType) -> None:
+    assert not doctest.testmod(module).failed

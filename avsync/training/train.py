@@ -76,36 +76,11 @@ def train(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> Accuracy | None:
-    """Train streams, and write their weights.
+    """Train streams, write their weights, return their accuracy on the clips held out.
 
-    A checkpoint beside the output lets a run that was killed go on where it was, with the result of
-    an uninterrupted one; it is removed when the weights are written.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-        To learn from.
-    held_out : sequence of Clip
-        To measure on, and to calibrate confidence on.
-    output : Path
-        The weights file.
-    options : TrainOptions
-        How to train.
-    provenance : dict of str to any
-        Facts on the data that the file is to keep.
-    checkpoint_seconds : float, optional
-        How often a checkpoint is written.
-    tolerance_ms : float, optional
-        A held-out answer is right so near to its clip's own offset.
-    progress : callable, optional
-        Is told steps.
-    say : callable, optional
-        Gets lines for people.
-
-    Returns
-    -------
-    Accuracy or None
-        On `held_out`; None without, or in a process that does not lead.
+    Confidence is calibrated on them, too: right is what lies within `tolerance_ms` of a clip's own
+    offset. A checkpoint beside the output lets a run that was killed go on where it was, with the
+    result of an uninterrupted one; it is removed when the weights are written.
 
     Raises
     ------

@@ -25,8 +25,9 @@ from avsync.timebase import (
     WINDOW_FRAMES,
 )
 from avsync.tracks import EmbeddedClip, FaceTrack
-from avsync.training.clean import embed_clip, embed_samples
+from avsync.training.clean import embed_clip
 from avsync.training.clips import Clip
+from avsync.training.embedding import embed_samples
 from avsync.training.noises import mix_at_snr, music, room_noise
 
 MOVED_FRAMES = 20  # sound is moved by up to so much
