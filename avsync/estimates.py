@@ -46,8 +46,8 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
     Examples
     --------
-    >>> estimate([7.0, 7.0, 7.0])
-    Estimate(mean=7.0, low=7.0, high=7.0, count=3)
+    >>> estimate([7.0] * 5)
+    Estimate(mean=7.0, low=7.0, high=7.0, count=5)
     """
     known = np.array([value for value in values if value is not None], float)
     if not len(known):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from avsync.batch.measure import alone, not_measured, open_detect
 from avsync.batch.options import BatchOptions
-from avsync.batch.pool import Pool, Request, Result, Task
+from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
+from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import InterruptError, UsageError
 from avsync.findings import Source
 from avsync.media.search import find_media

@@ -5,7 +5,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from avsync.batch.pool import Request, Result, Task
+from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pipeline.loading import Pipeline, take_over

@@ -43,7 +43,15 @@ PACKAGES = {".npz": "numpy", ".h5": "h5py", ".hdf5": "h5py", ".parquet": "pyarro
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingTable:
-    """All arrays, under their names, and the facts."""
+    """All arrays, under their names, and the facts.
+
+    Attributes
+    ----------
+    arrays : dict[str, NDArray[Any]]
+        Under their names.
+    facts : dict[str, str]
+        As text.
+    """
 
     arrays: dict[str, NDArray[Any]]
     facts: dict[str, str]

@@ -36,7 +36,19 @@ _is_own = Event()  # whether this process is avsync's own: see `take_over`
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What takes a second to load: torch, and the network."""
+    """What takes a second to load: torch, and the network.
+
+    Attributes
+    ----------
+    weights : Weights
+        As they are named.
+    calibration : Calibration
+        Of confidence.
+    network : EmbeddingModel
+        What embeds.
+    notes : tuple of str
+        Warnings for every report.
+    """
 
     weights: "Weights"
     calibration: "Calibration"

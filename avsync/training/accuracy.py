@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avsync.model.networks import AnyStreams
 from avsync.timebase import WINDOW_FRAMES
 from avsync.training.batches import whole
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.embedding import embedded
 
 REACH = 15  # frames: 31 candidates
@@ -69,7 +69,7 @@ class Pairs:
     audio: NDArray[np.float32]
 
 
-def accuracy(streams: AnyStreams, clips: Sequence[Clip]) -> Accuracy:
+def accuracy(streams: AnyStreams, clips: Sequence[PreparedClip]) -> Accuracy:
     """Measure on whole clips, each at its own offset, as `avsync.training.accuracy` says.
 
     Raises
@@ -103,7 +103,7 @@ def score(clips: Sequence[NDArray[np.float32]]) -> Accuracy:
     )
 
 
-def embed_pairs(streams: AnyStreams, clip: Clip) -> Pairs:
+def embed_pairs(streams: AnyStreams, clip: PreparedClip) -> Pairs:
     """Embed all of a clip that has both picture and sound."""
     frames, sounds = whole(clip, streams.config.geometry.pixels)
     return Pairs(
@@ -113,7 +113,7 @@ def embed_pairs(streams: AnyStreams, clip: Clip) -> Pairs:
     )
 
 
-def distances(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
+def distances(streams: AnyStreams, clip: PreparedClip) -> NDArray[np.float32]:
     """Distances of each picture of a clip to the sounds 15 frames before to 15 frames after it.
 
     Returns

@@ -21,7 +21,7 @@ from avsync.sync.confidence import Calibration
 from avsync.sync.offset import Offset, find_offset
 from avsync.system.downloads import sha256_of
 from avsync.timebase import HOPS_PER_SECOND
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.embedding import embed_picture, embed_samples
 
 SURE = 0.7  # confidence from which a measured offset is believed
@@ -114,7 +114,7 @@ class Judge:
         """Of the weights file."""
         return sha256_of(weights.find(name))
 
-    def measure(self, clip: Clip) -> dict[str, Any]:
+    def measure(self, clip: PreparedClip) -> dict[str, Any]:
         """The offset of a clip as it is in its file, and how sure."""
         offset = embed_clip(self.streams, clip).offset()
         if offset is None:
@@ -125,7 +125,7 @@ class Judge:
         }
 
 
-def embed_clip(streams: AnyStreams, clip: Clip) -> EmbeddedClip:
+def embed_clip(streams: AnyStreams, clip: PreparedClip) -> EmbeddedClip:
     """Embed all of a clip as detection would."""
     video = embed_picture(streams, clip)
     samples = clip.samples

@@ -11,7 +11,7 @@ from avsync.model.networks import AnyStreams
 from avsync.model.optimize import half_precision
 from avsync.speech import mfcc
 from avsync.training.augment import plain_frames
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 
 
 def embedded(
@@ -40,7 +40,7 @@ def embedded(
     return np.asarray(embeddings.float().cpu().numpy())
 
 
-def embed_picture(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
+def embed_picture(streams: AnyStreams, clip: PreparedClip) -> NDArray[np.float32]:
     """Embed a clip's face: (T - 4, D), one window starts at each frame."""
     frames = plain_frames(clip.frames, streams.config.geometry.pixels)
     return embedded(streams, streams.embed_video, torch.from_numpy(frames))

@@ -19,7 +19,7 @@ from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
 from avsync.training.checkpoint import Checkpoint
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.device import Place, usual_device
 from avsync.training.embedding import embed_picture
 from avsync.training.state import WEIGHT_DECAY, TrainingState
@@ -197,7 +197,7 @@ def _loss(net: WordsNet, batch: WordBatch, device: torch.device) -> Tensor:
     return F.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
 
 
-def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Features:
+def _embed(streams: AnyStreams, clips: Sequence[PreparedClip], progress: Progress) -> Features:
     features: Features = {}
     for done, clip in enumerate(clips, 1):
         features[clip.prepared] = embed_picture(streams, clip)
@@ -205,7 +205,7 @@ def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Fe
     return features
 
 
-def _measure_norms(streams: AnyStreams, clips: Sequence[Clip]) -> None:
+def _measure_norms(streams: AnyStreams, clips: Sequence[PreparedClip]) -> None:
     """Give a random network's batch norms the statistics of some clips: else they do nothing."""
     device = next(streams.parameters()).device
     for module in streams.modules():
