@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from avsync.media.files import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
+from avsync.tolerance import DEFAULT, STANDARDS
 
 if TYPE_CHECKING:
     from avsync.findings import Candidate
@@ -66,10 +67,11 @@ def _offset(report: "SyncReport") -> str:
     if pace := report.drift_ms_per_minute:
         (only,) = report.segments
         why = f" ({only.explained_by})" if only.explained_by else ""
+        which = "early" if pace > 0 else "late"
         return (
-            f"{offset_in_words(only.offset_ms)} at the start, "
+            f"drift {which}: {offset_in_words(only.offset_ms)} at the start, "
             f"{_shortly(only.end_offset_ms)} at the end: {abs(pace):.0f} ms a minute more "
-            f"{'early' if pace > 0 else 'late'}{why}"
+            f"{which}{why}"
         )
     frames = abs(offset_frames(report.offset_ms))
     return f"{offset_in_words(report.offset_ms)}, {frames:.1f} frames"
@@ -102,8 +104,8 @@ def _upstream(report: "SyncReport") -> str | None:
 def _cure(report: "SyncReport") -> str | None:
     if len(report.segments) > 1:
         return "put it right: cut it there, then avsync fix each part"
-    if report.offset_ms is None or not any(map(round, report.range_ms)):
-        return None
+    if report.offset_ms is None or STANDARDS[DEFAULT].allows(report):
+        return None  # `fix` would leave it alone
     if is_url(report.path) or DESCRIPTOR.fullmatch(report.path):
         return "put it right: save it as a file, then avsync fix"
     stem, suffix = os.path.splitext(report.path)

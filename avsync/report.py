@@ -4,12 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from dataclasses import fields as fields_of
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from avsync import prose
+from avsync import plots, prose
 from avsync.errors import DataError
 from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
 from avsync.timebase import offset_frames
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from avsync.pipeline.details import Details
 
 Status = Literal["ok", "undetermined", "error"]
 SCHEMA_VERSION = 1  # of `to_dict`; goes up when what is written before is read otherwise
@@ -154,6 +159,31 @@ class SyncReport:
         """Values of `COLUMNS`."""
         fields = self.to_dict(curve=False) | {"reasons": "; ".join(self.reasons)}
         return tuple(fields.get(name) for name in COLUMNS)
+
+    def plot(self, details: "Details | None" = None) -> "Figure":
+        """The distance curve as a figure of matplotlib's.
+
+        Parameters
+        ----------
+        details : Details, optional
+            What a `Collector` has kept of the file: then also a map of offsets over time.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ToolMissingError
+            Where matplotlib is not installed.
+
+        Examples
+        --------
+        >>> curve = Curve((-10.0, 0.0, 10.0), (1.2, 0.8, 1.1))
+        >>> figure = SyncReport("talk.mp4", "ok", 0.0, 0.98, curve=curve).plot()
+        >>> figure.savefig("talk.png")  # doctest: +SKIP
+        """
+        return plots.figure(self, details)
 
     def to_text(self) -> str:
         """A few lines that a person understands without knowing a sign convention."""

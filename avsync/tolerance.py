@@ -1,9 +1,15 @@
 """How far out sound may be, how sure an answer must be, and which answers are wanted."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from avsync.errors import UsageError
-from avsync.report import SyncReport
+from avsync.timebase import FRAME_MS
+
+if TYPE_CHECKING:
+    from avsync.report import SyncReport
+
+DEFAULT = "ebu-r37"  # of the standards below: what is inside is left alone
 
 ACCEPT = 0.9  # confidence of an answer, unless asked otherwise; a wrong one is worse than none
 
@@ -50,7 +56,7 @@ class Tolerance:
             raise UsageError(f"choose {names}, or EARLY/LATE in ms", "tolerance", text) from None
         return cls(early, late)
 
-    def allows(self, report: SyncReport) -> bool:
+    def allows(self, report: "SyncReport") -> bool:
         """Whether an offset is inside, from the first picture to the last."""
         return all(-self.late_ms <= offset_ms <= self.early_ms for offset_ms in report.range_ms)
 
@@ -81,7 +87,7 @@ class Filter:
         """Whether anything is left out at all."""
         return self.min_confidence is not None or self.max_abs_offset_ms is not None
 
-    def wants(self, report: SyncReport) -> bool:
+    def wants(self, report: "SyncReport") -> bool:
         """Whether a report is to be written."""
         if not self.asks:
             return True
@@ -97,4 +103,5 @@ STANDARDS = {
     "ebu-r37": Tolerance(40, 60),  # EBU R37, end of the production chain
     "itu-bt1359": Tolerance(45, 125),  # ITU-R BT.1359-1, threshold of detectability
     "atsc-is191": Tolerance(15, 45),  # ATSC IS-191
+    "netflix": Tolerance(FRAME_MS, FRAME_MS),  # one frame to either side
 }

@@ -22,6 +22,8 @@ COMMANDS = {
 LONG = (
     "detect",
     "fix",
+    "report",
+    "preview",
     "prepare",
     "train",
     "evaluate",

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from avsync.batch.measure import alone, not_measured, open_detect
+from avsync.batch.measure import alone, detect_and_show, not_measured, open_detect
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
@@ -17,6 +17,7 @@ from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import InterruptError, UsageError
 from avsync.findings import Source
 from avsync.media.search import find_media
+from avsync.pages.shown import Shown, show
 from avsync.pipeline.detect import log_warnings
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
@@ -29,7 +30,7 @@ MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for 
 
 
 def detect_one(
-    path: str, options: DetectOptions, progress: Progress = silent
+    path: str, options: DetectOptions, progress: Progress = silent, shown: Shown = ()
 ) -> Iterator[Result[SyncReport]]:
     """The answer for a file alone: in this process, which it takes over, on all cores.
 
@@ -42,9 +43,12 @@ def detect_one(
     source = _source(path, sha256_of(weights.find(options.weights)), options)
 
     def work(order: Request) -> SyncReport:
-        return pipeline.detect(path, progress=progress)
+        return detect_and_show(path, pipeline, shown, progress)
 
-    (result,) = alone(Task(0, path, source), work, not_measured)
+    def failed(name: str, why: str) -> SyncReport:
+        return show(not_measured(name, why), None, options, shown)
+
+    (result,) = alone(Task(0, path, source), work, failed)
     _ = pipeline.loaded  # a fault of theirs is not the file's
     yield replace(result, report=replace(result.report, source=source))
 
@@ -55,11 +59,13 @@ def detect_all(
     how: BatchOptions | None = None,
     answered: ReportFile | None = None,
     progress: Progress = silent,
+    shown: Shown = (),
 ) -> Generator[Result[SyncReport]]:
     """An answer for each path, as soon as it is known; what fails gets status `error`.
 
-    Tools are loaded once in each worker. What `answered` holds already is given back in short.
-    Raises AvsyncError where tools or workers cannot be had, InterruptError on SIGINT and SIGTERM.
+    Tools are loaded once in each worker, which also writes what is `shown` of its files. What
+    `answered` holds already is given back in short. Raises AvsyncError where tools or workers
+    cannot be had, InterruptError on SIGINT and SIGTERM.
     """
     from avsync.model import weights
 
@@ -68,7 +74,8 @@ def detect_all(
     notes: list[str] = []
     settled, files = same_faces(options, notes, progress)
     tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
-    with _pool(replace(settled, weights=os.fspath(path)), tuple(notes), files, how) as pool:
+    settled = replace(settled, weights=os.fspath(path))
+    with _pool(settled, tuple(notes), files, how, shown) as pool:
         answers = pool.run(tasks, how.ordered)
         with closing(answers):
             for answer in answers:
@@ -138,7 +145,11 @@ def _files_of(path: str | os.PathLike[str]) -> Iterable[str]:
 
 @contextmanager
 def _pool(
-    options: DetectOptions, notes: tuple[str, ...], files: Sequence[Path], how: BatchOptions
+    options: DetectOptions,
+    notes: tuple[str, ...],
+    files: Sequence[Path],
+    how: BatchOptions,
+    shown: Shown,
 ) -> Iterator[Pool[SyncReport]]:
     """Workers here or on a cluster; `files` are the face detector's."""
     jobs = how.jobs or default_jobs(options.device)
@@ -152,7 +163,7 @@ def _pool(
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_detect, options, notes, threads), jobs, threads)
+        make = local_workers(partial(open_detect, options, notes, threads, shown), jobs, threads)
         yield Pool(make, jobs, not_measured, how.timeout_seconds)
 
 

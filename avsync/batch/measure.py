@@ -8,6 +8,7 @@ from typing import TypeVar
 from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
+from avsync.pages.shown import Shown, show
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import fix
@@ -42,16 +43,19 @@ def alone(task: Task[R], work: Work[R], failed: Failed[R]) -> Iterator[Result[R]
 
 
 def open_detect(
-    options: DetectOptions, notes: Sequence[str], threads: int
+    options: DetectOptions, notes: Sequence[str], threads: int, shown: Shown = ()
 ) -> Callable[[Request], SyncReport]:
     """Load the tools once, in a process that does nothing but measure files on so many threads.
 
-    `notes` go into every report. Raises AvsyncError where the tools cannot be had.
+    `notes` go into every report; what is `shown` of each file is written. Raises
+    AvsyncError where the tools cannot be had.
     """
     take_over(threads)
     pipeline = Pipeline(options, threads=threads, notes=notes)
     _ = pipeline.loaded  # what cannot be had is said now
-    return partial(report_on, work=partial(_detect, pipeline=pipeline), failed=not_measured)
+    return partial(
+        report_on, work=partial(_detect, pipeline=pipeline, shown=shown), failed=not_measured
+    )
 
 
 def open_fix(
@@ -99,8 +103,21 @@ def not_fixed(path: str, why: str) -> FixReport:
     return FixReport(path, None, "error", reasons=(why,))
 
 
-def _detect(order: Request, pipeline: Pipeline) -> SyncReport:
+def detect_and_show(
+    path: str, pipeline: Pipeline, shown: Shown, progress: Progress = silent
+) -> SyncReport:
+    """Measure a file, and write what is wanted to look at."""
+    if not shown:
+        return pipeline.detect(path, progress=progress)
+    from avsync.pipeline.details import Collector
+
+    collector = Collector(pipeline.options.max_offset_seconds)
+    report = pipeline.detect(path, progress=progress, collector=collector)
+    return show(report, collector.details, pipeline.options, shown)
+
+
+def _detect(order: Request, pipeline: Pipeline, shown: Shown) -> SyncReport:
     assert isinstance(order, str)
     if passes_by(order):  # of those in folders, many are never written to
         raise MediaError(f"{order}: not a regular file; a pipe is read alone only")
-    return pipeline.detect(order)
+    return detect_and_show(order, pipeline, shown)

@@ -23,6 +23,8 @@ from avsync.cli.evaluation import evaluate
 from avsync.cli.features import features
 from avsync.cli.fixing import fix
 from avsync.cli.options import flag_of
+from avsync.cli.preview import preview
+from avsync.cli.reporting import report
 from avsync.cli.scoring import score
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
@@ -66,6 +68,8 @@ app = typer.Typer(
 )
 app.command()(detect)
 app.command()(fix)
+app.command()(report)
+app.command()(preview)
 app.command()(score)
 app.command()(prepare)
 app.command()(train)

@@ -36,7 +36,19 @@ class ReportLike(Protocol):
 
 
 S = TypeVar("S", bound=ReportLike)
+S_contra = TypeVar("S_contra", contravariant=True)
 SIGPIPE: int = getattr(signal, "SIGPIPE", 13)  # which Windows does not send
+
+
+class Texts(Protocol[S_contra]):
+    """How reports become text."""
+
+    def of(self, report: S_contra) -> str | None:
+        """One of them; None: nothing is said of it on stdout."""
+
+    def end(self) -> Iterable[str]:
+        """What is said of all of them."""
+        ...
 
 
 class ExitStatus(IntEnum):
@@ -70,6 +82,7 @@ class Output(Generic[S]):
     verbose: bool = False  # a line on stderr for each file
     wants: Callable[[S], bool] = lambda report: True
     into: Callable[[S], None] | None = None  # a report to go on with, instead of stdout
+    texts: Texts[S] | None = None  # for people; None: each as it says itself
 
 
 def write_reports(answers: Iterable[Result[S]], output: Output[S]) -> ExitStatus:
@@ -93,6 +106,9 @@ def write_reports(answers: Iterable[Result[S]], output: Output[S]) -> ExitStatus
             kept.append(report.to_dict(output.curve))
         elif line := _line(report, output):
             write_line(line, out)
+    if output.texts and output.form is OutputFormat.TEXT and not output.into:
+        for line in output.texts.end():
+            write_line(line, out)
     if output.form is OutputFormat.JSON:
         write_line(json.dumps(kept[0] if output.alone and kept else kept, indent=2), out)
     return worst
@@ -104,6 +120,8 @@ def _line(report: S, output: Output[S]) -> str | None:
         return json.dumps(report.to_dict(output.curve))
     if output.form is OutputFormat.CSV:
         return csv_line(report.to_row())
+    if output.texts:
+        return output.texts.of(report)
     return None if report.status == "error" else report.to_text()
 
 

@@ -13,11 +13,14 @@ from avsync.batch.detect import detect_all, detect_one
 from avsync.batch.options import BatchOptions
 from avsync.batch.resume import ReportFile
 from avsync.cli import options as opt
+from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.progress import batch_view, progress_bar
 from avsync.errors import UsageError
 from avsync.media.files import passes_by
 from avsync.media.search import LIST, find_media, read_names
+from avsync.pages.folder import Pages
+from avsync.pages.shown import Shown
 from avsync.pipeline.options import DetectOptions
 from avsync.report import COLUMNS, SyncReport
 from avsync.tolerance import ACCEPT, Filter, Tolerance
@@ -52,6 +55,11 @@ def detect(
     resume: opt.Resume = None,
     engine: opt.Engine = "local",
     ray_address: opt.RayAddress = None,
+    report: reporting.Report = None,
+    preview: reporting.Preview = False,
+    plot: reporting.PlotFile = None,
+    tool: reporting.ForTool = None,
+    force: opt.Force = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_schema: Annotated[bool, opt.json_schema(SyncReport)] = False,
@@ -75,13 +83,17 @@ def detect(
         partial(_status_of, allowed=Tolerance.of(tolerance) if tolerance else None),
         COLUMNS, opt.form(as_json, as_jsonl, as_csv, resume), opt.is_alone(names),
         curve, verbose, wanted.wants,
+        texts=reporting.texts_for(tool, opt.is_alone(names), tolerance, chosen),
     )  # fmt: skip
+    pages = reporting.pages_for(report, how, output.alone, tolerance, preview=preview)
+    go_on = resume is not None
+    shown = reporting.pictures(pages, plot, output.alone, force=force, go_on=go_on)
     if output.alone and not (timeout or resume or engine != "local"):
         with progress_bar(quiet) as progress:
-            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress), output))
+            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress, shown), output))
     if passing := [name for name in names if passes_by(name)]:
         raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-    batch = _Batch(names, globs or [], null, resume, quiet)
+    batch = _Batch(names, globs or [], null, resume, quiet, pages, shown)
     raise typer.Exit(_detect_many(batch, chosen, how, output))
 
 
@@ -104,6 +116,8 @@ class _Batch:
     null: bool
     resume: Path | None
     quiet: bool
+    pages: Pages | None
+    shown: Shown
 
     def paths(self) -> tuple[Iterator[str], int | None]:
         """The files, and how many they are where that is known."""
@@ -122,7 +136,8 @@ def _detect_many(
     with ExitStack() as stack:
         report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None
         view = stack.enter_context(batch_view(batch.quiet, total))
-        found = detect_all(paths, options, how, report, view.progress)
-        answers = stack.enter_context(closing(found))
+        overview = stack.enter_context(reporting.with_overview(batch.pages, batch.resume))
+        found = detect_all(paths, options, how, report, view.progress, batch.shown)
+        answers = overview.watch(stack.enter_context(closing(found)))
         into = partial(report.append, curve=output.curve) if report else None
         return write_reports(view.watch(answers), replace(output, into=into))

@@ -9,13 +9,15 @@ import typer
 from avsync.batch.fix import Places, fix_all, fix_one
 from avsync.batch.options import BatchOptions
 from avsync.cli import options as opt
+from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.progress import batch_view, progress_bar
 from avsync.media.search import LIST, read_names
+from avsync.pages.folder import Pages
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
-from avsync.tolerance import ACCEPT, Tolerance
+from avsync.tolerance import ACCEPT, DEFAULT, Tolerance
 
 STATUS = {
     "error": ExitStatus.FAILED,
@@ -52,7 +54,7 @@ def fix(
     reencode_audio: Reencode = False,
     drift: Drift = True,
     keep_pitch: Pitch = False,
-    tolerance: Tolerable = "ebu-r37",
+    tolerance: Tolerable = DEFAULT,
     always_write: Always = False,
     force: opt.Force = False,
     dry_run: DryRun = False,
@@ -73,6 +75,7 @@ def fix(
     ordered: opt.Ordered = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    report: reporting.Report = None,
     json_schema: Annotated[bool, opt.json_schema(FixReport)] = False,
 ) -> None:
     """Put sound and picture in step without encoding anything again, and measure the result.
@@ -95,15 +98,25 @@ def fix(
         signal.signal(number, _leave)  # through every `finally`, so that nothing stays behind
     form = opt.form(as_json, as_jsonl, as_csv, None)
     said = Output(_status_of, COLUMNS, form, not places.is_several, curve, verbose)
-    if places.is_several or timeout:
-        raise typer.Exit(_fix_many(places, options, how, said, quiet))
-    ((path, target),) = places.pairs()
-    with progress_bar(quiet) as progress:
-        raise typer.Exit(write_reports(fix_one(path, target, options, progress), said))
+    pages = Pages(report, said.alone, tolerance) if report else None
+    if pages:
+        pages.prepare(force=force)
+    with reporting.fix_pages(pages) as watch:
+        if places.is_several or timeout:
+            raise typer.Exit(_fix_many(places, options, how, said, quiet, watch))
+        ((path, target),) = places.pairs()
+        with progress_bar(quiet) as progress:
+            answers = fix_one(path, target, options, progress)
+            raise typer.Exit(write_reports(watch(answers), said))
 
 
 def _fix_many(
-    places: Places, options: FixOptions, how: BatchOptions, said: Output[FixReport], quiet: bool
+    places: Places,
+    options: FixOptions,
+    how: BatchOptions,
+    said: Output[FixReport],
+    quiet: bool,
+    watch: reporting.Watch,
 ) -> ExitStatus:
     pairs = places.pairs(read_names(STDIN, b"\0" if places.exact else b"\n"))
     total = None
@@ -113,7 +126,7 @@ def _fix_many(
     with ExitStack() as stack:
         view = stack.enter_context(batch_view(quiet, total))
         answers = stack.enter_context(closing(fix_all(pairs, options, how, view.progress)))
-        return write_reports(view.watch(answers), said)
+        return write_reports(watch(view.watch(answers)), said)
 
 
 def _status_of(report: FixReport) -> ExitStatus:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,78 +13,108 @@ from avsync.cli.console import OutputFormat
 from avsync.errors import UsageError
 from avsync.media.search import LIST
 
+# Options in the panels of --help.
+answer_option = partial(typer.Option, rich_help_panel="Answer")
+search_option = partial(typer.Option, rich_help_panel="Search")
+picture_option = partial(typer.Option, rich_help_panel="Pictures")
+many_option = partial(typer.Option, rich_help_panel="Many files")
+cluster_option = partial(typer.Option, rich_help_panel="Cluster")
+
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(help="Videos, folders of videos, or - for a list on stdin.", show_default=False),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object; a list for several.")]
-AsJsonLines = Annotated[bool, typer.Option("--jsonl", help="A JSON object a line, as known.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a heading line.")]
+AsJson = Annotated[
+    bool,
+    answer_option("--json", help="One JSON object; a list for several."),
+]
+AsJsonLines = Annotated[bool, answer_option("--jsonl", help="A JSON object a line, as known.")]
+AsCsv = Annotated[bool, answer_option("--csv", help="CSV with a heading line.")]
 ToleranceName = Annotated[
-    str | None, typer.Option(help="ebu-r37, itu-bt1359, atsc-is191 or EARLY/LATE in ms.")
+    str | None,
+    answer_option(help="ebu-r37, itu-bt1359, atsc-is191, netflix or EARLY/LATE in ms."),
 ]
 MinConfidence = Annotated[
-    float | None, typer.Option(help="Write only answers at least so sure, 0 to 1.")
+    float | None,
+    answer_option(help="Write only answers at least so sure, 0 to 1."),
 ]
 MaxAbsOffset = Annotated[
-    float | None, typer.Option(help="Write only answers at most so many ms out, to either side.")
+    float | None,
+    answer_option(help="Write only answers at most so many ms out, to either side."),
 ]
 Globs = Annotated[
     list[str] | None,
-    typer.Option("--glob", help="Of folders, take the files that match (*.dat); may be repeated."),
+    many_option("--glob", help="Of folders, take the files that match (*.dat); may be repeated."),
 ]
 Null = Annotated[
-    bool, typer.Option("-0", "--null", help="The list on stdin has a null byte after each name.")
+    bool,
+    many_option("-0", "--null", help="The list on stdin has a null byte after each name."),
 ]
 Accept = Annotated[
-    float, typer.Option(help="Confidence from which on an offset is an answer, 0 to 1.")
+    float,
+    answer_option(help="Confidence from which on an offset is an answer, 0 to 1."),
 ]
-MaxOffset = Annotated[float, typer.Option(help="Search so many seconds to either side.")]
-Thorough = Annotated[bool, typer.Option("--thorough", help="Look at long files from end to end.")]
+MaxOffset = Annotated[float, search_option(help="Search so many seconds to either side.")]
+Thorough = Annotated[
+    bool,
+    search_option("--thorough", help="Look at long files from end to end."),
+]
 UpstreamScoring = Annotated[
-    bool, typer.Option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has.")
+    bool,
+    answer_option("--upstream-scoring", help="Also LSE-D, LSE-C and offset as SyncNet has."),
 ]
 WithCurve = Annotated[
-    bool, typer.Option("--curve", help="JSON with the distance curve that was read.")
+    bool,
+    answer_option("--curve", help="JSON with the distance curve that was read."),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", help="Files at once.", show_default="what cores and memory allow"),
+    many_option("--jobs", "-j", help="Files at once.", show_default="what cores and memory allow"),
 ]
-Timeout = Annotated[float | None, typer.Option(help="Give a file up after so many seconds.")]
+Timeout = Annotated[float | None, many_option(help="Give a file up after so many seconds.")]
 Ordered = Annotated[
-    bool, typer.Option("--ordered", help="Answers in the order of the files, not as known.")
+    bool,
+    many_option("--ordered", help="Answers in the order of the files, not as known."),
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option(help="Write JSON Lines into this file; leave out what it answers already."),
+    many_option(help="Write JSON Lines into this file; leave out what it answers already."),
 ]
-Engine = Annotated[str, typer.Option(help="local, or ray for the machines of a Ray cluster.")]
+Engine = Annotated[
+    str,
+    cluster_option(help="local, or ray for the machines of a Ray cluster."),
+]
 RayAddress = Annotated[
-    str | None, typer.Option(help="Of the Ray cluster.", show_default="one for this run, here")
+    str | None,
+    cluster_option(help="Of the Ray cluster.", show_default="one for this run, here"),
 ]
 Faces = Annotated[
-    str, typer.Option(help="Face detector: auto, yunet, sfd, blazeface, retinaface or hog.")
+    str,
+    search_option(help="Face detector: auto, yunet, sfd, blazeface, retinaface or hog."),
 ]
 Cropped = Annotated[
-    bool, typer.Option("--cropped", help="The picture is a face crop, cut as SyncNet does.")
+    bool,
+    search_option("--cropped", help="The picture is a face crop, cut as SyncNet does."),
 ]
 AudioTrack = Annotated[
     int | None,
-    typer.Option(
+    search_option(
         help="Sound track to listen to; 1 is the first.", show_default="the file's default"
     ),
 ]
 VideoTrack = Annotated[
     int | None,
-    typer.Option(help="Video track to look at; 1 is the first.", show_default="the file's default"),
+    search_option(
+        help="Video track to look at; 1 is the first.", show_default="the file's default"
+    ),
 ]
-WeightsName = Annotated[str, typer.Option(help="default, syncnet_v2 or a weights file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+WeightsName = Annotated[str, search_option(help="default, syncnet_v2 or a weights file.")]
+Device = Annotated[str, search_option(help="auto, cpu or cuda.")]
+Force = Annotated[bool, answer_option("--force", help="Replace existing outputs.")]
+Quiet = Annotated[bool, answer_option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="A line for each file on stderr, for programs.")
+    bool,
+    answer_option("--verbose", "-v", help="A line for each file on stderr, for programs."),
 ]
 
 

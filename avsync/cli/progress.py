@@ -28,12 +28,14 @@ class BatchView:
         self._task: Any = None
         self._counts: Counter[str] = Counter()
         self._measured, self._since = 0, monotonic()
+        self._film_seconds = 0.0  # of what is answered
 
     def watch(self, answers: Iterable[Result[S]]) -> Iterator[Result[S]]:
         """Pass answers on, and count them."""
         for answer in answers:
             self._counts[answer.report.status] += 1
             self._measured += answer.task.known is None
+            self._film_seconds += getattr(answer.report, "duration_seconds", None) or 0.0
             if self._bars:
                 if self._task is None:
                     self._task = self._bars.add_task("", total=self._total)
@@ -46,7 +48,8 @@ class BatchView:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(self._counts.items()))
         rate = self._measured / max(monotonic() - self._since, 1e-3)
         of_all = f" of {self._total}" if self._total is not None else ""
-        return f"{sum(self._counts.values())}{of_all} files, {rate:.1f}/s: {counts}"
+        film = f", {self._film_seconds:,.0f} s of film" if self._film_seconds else ""
+        return f"{sum(self._counts.values())}{of_all} files{film}, {rate:.1f}/s: {counts}"
 
 
 @contextmanager

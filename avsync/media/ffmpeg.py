@@ -9,7 +9,7 @@ from typing import Any
 from avsync.errors import MediaError, ToolMissingError
 from avsync.media import programs
 from avsync.media.files import is_url
-from avsync.media.processes import Listener, Work, header_of, lines, pieces
+from avsync.media.processes import Listener, Work, feed, header_of, lines, pieces
 from avsync.media.processes import run as run
 from avsync.media.programs import find_ffmpeg as find_ffmpeg
 
@@ -176,6 +176,20 @@ def write_file(
     for line in lines(work):
         if found := re.match(rb"out_time_us=(\d+)", line):
             on_progress(int(found[1]) / 1e6)
+    if work.status:
+        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(work.tail)}")
+
+
+def write_drawn(
+    arguments: Sequence[str], pictures: Iterator[bytes], path: str | os.PathLike[str]
+) -> None:
+    """Run ffmpeg on arguments that read raw pictures from stdin and end with the file to write.
+
+    Raises MediaError, which names `path`, where it fails. The process ends with this call, also
+    when that is interrupted.
+    """
+    work = Work(["-hide_banner", "-loglevel", "error", "-nostats", *arguments])
+    feed(work, pictures)
     if work.status:
         raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(work.tail)}")
 

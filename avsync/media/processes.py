@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -106,6 +106,18 @@ def pieces(
         yield rest
 
 
+def feed(work: Work, chunks: Iterable[bytes]) -> None:
+    """Write to ffmpeg's stdin, to the end, or until it takes no more; what it says is kept."""
+    with _started(programs.ffmpeg_for(work.url), work, subprocess.PIPE) as process:
+        assert process.stdin
+        with suppress(BrokenPipeError):  # it has ended: its status says how
+            for chunk in chunks:
+                process.stdin.write(chunk)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        work.status = process.wait()
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run ffmpeg to its end, for what it says.
 
@@ -126,11 +138,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextmanager
-def _started(program: str, work: Work) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    program: str, work: Work, stdin: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process whose words are collected; it ends with the block."""
     argv, pipe = [program, *work.arguments], subprocess.PIPE
     with _can_start(program):
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe)
     assert process.stdout and process.stderr
     _widen(process.stdout)
     ear = Thread(target=_collect, args=(process.stderr, work.tail, work.listener), daemon=True)
@@ -149,6 +163,9 @@ def _started(program: str, work: Work) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         atexit.unregister(end)
         end()
+        if process.stdin:
+            with suppress(BrokenPipeError):  # of what it has not read
+                process.stdin.close()
         process.stdout.close()
         process.stderr.close()
 

@@ -19,6 +19,7 @@ from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
+    from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.tracks import EmbeddedClip
 
@@ -29,6 +30,7 @@ def detect(
     *,
     pipeline: Pipeline | None = None,
     progress: Progress = silent,
+    collector: "Collector | None" = None,
 ) -> SyncReport:
     """Find by how many milliseconds the sound of a talking-face video is out of step.
 
@@ -42,6 +44,8 @@ def detect(
         Made with the same options: saves loading weights and detector again for every file.
     progress : callable, optional
         Is told (what, done, total).
+    collector : Collector, optional
+        Keeps what can be shown of the answer: see `avsync.pipeline.details`.
 
     Returns
     -------
@@ -65,9 +69,12 @@ def detect(
     with open_recording(source, options) as recording:
         pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(recording, pipeline, progress)
+        embedder.collector = collector
         report = _answer(name_of(source), embedder, options, pipeline)
         if report.status == "undetermined" and pipeline.detector:
             report = _turned_answer(report, embedder, options, pipeline)
+    if collector:
+        collector.finish(report)
     hints = recording.alternatives if report.status == "undetermined" else ()
     report = replace(
         report,
@@ -95,7 +102,7 @@ def _answer(
     recording = embedder.recording
     is_whole = options.thorough or not recording.is_seekable
     if is_whole or not sampling.is_long(recording.duration_seconds):
-        return verdict(path, [embedder.look()], options, pipeline)
+        return verdict(path, [embedder.look()], options, pipeline, embedder.collector)
     return _sampled(path, embedder, options, pipeline)
 
 
@@ -119,7 +126,11 @@ def _turned_answer(
 
 
 def verdict(
-    path: str, looks: "Sequence[EmbeddedClip]", options: DetectOptions, pipeline: Pipeline
+    path: str,
+    looks: "Sequence[EmbeddedClip]",
+    options: DetectOptions,
+    pipeline: Pipeline,
+    collector: "Collector | None" = None,
 ) -> SyncReport:
     """What is told by one or more looks at a file, in time."""
     from avsync.sync.verdict import SearchOptions, reach_verdict
@@ -130,7 +141,10 @@ def verdict(
         options.detect_changes,
         options.accept,
     )
-    return reach_verdict(path, looks, pipeline.loaded.calibration, question)
+    report = reach_verdict(path, looks, pipeline.loaded.calibration, question)
+    if collector:
+        collector.compared(looks, report)
+    return report
 
 
 def _sampled(
@@ -149,9 +163,10 @@ def _sampled(
         seen.append(embedder.look(span, reach))
         looks.append(sampling.Look(span, verdict(path, seen[-1:], alone, pipeline)))
         if len(looks) >= sampling.FEWEST_LOOKS:
-            report = verdict(path, sorted(seen, key=lambda one: one.first_frame), options, pipeline)
+            in_time = sorted(seen, key=lambda one: one.first_frame)
+            report = verdict(path, in_time, options, pipeline, embedder.collector)
         if sampling.disagree(looks) or sampling.detect_changes(report):
-            return verdict(path, [embedder.look()], options, pipeline)
+            return verdict(path, [embedder.look()], options, pipeline, embedder.collector)
         if sampling.suffice(looks, report, seconds):
             break
     return sampling.spread_over(report, seconds)

@@ -19,6 +19,7 @@ from avsync.media.frames import Frame
 from avsync.media.recording import Recording
 from avsync.model.batches import Loading
 from avsync.model.embed import embed_sound, embed_tracks
+from avsync.pipeline.details import Collector, LookTaps
 from avsync.speech import is_audible, mfcc
 from avsync.sync.blocks import BLOCK_FRAMES
 from avsync.system.progress import Progress
@@ -72,6 +73,7 @@ class VideoEmbedder:
     frames: int = 0
     kept: list[Frame] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    collector: Collector | None = None  # keeps what somebody wants to see
     _thinned: int = 0
 
     @classmethod
@@ -103,20 +105,27 @@ class VideoEmbedder:
             heard = Span(span.first_frame - lead, lead + span.frame_count + reach)
         before = self.frames
         words: list[str] = []
+        taps = LookTaps(span.first_frame) if self.collector else None
         with ThreadPoolExecutor(1, "hear") as pool:  # while pictures are looked at
-            hearing = pool.submit(self._hear, heard, words)
-            tracks = [self._track(track, lead) for track in self._tracks(span)]
+            hearing = pool.submit(self._hear, heard, words, taps)
+            tracks = [self._track(track, lead) for track in self._tracks(span, taps)]
             audio, sounding = hearing.result()
         self._note(words)
         count = self.frames - before
-        return EmbeddedClip(tracks, audio, sounding, count, span.first_frame - lead)
+        clip = EmbeddedClip(tracks, audio, sounding, count, span.first_frame - lead)
+        if self.collector and taps:
+            self.collector.looked(clip, taps)
+        return clip
 
-    def _hear(self, span: Span, words: list[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def _hear(
+        self, span: Span, words: list[str], taps: LookTaps | None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Embedded sound, and whether something is heard."""
-        steps = mfcc(self.recording.samples(words, span))
+        samples = self.recording.samples(words, span)
+        steps = mfcc(taps.hear(samples) if taps else samples)
         return embed_sound(steps, self.network()), is_audible(steps)
 
-    def _tracks(self, span: Span) -> list[FaceTrack]:
+    def _tracks(self, span: Span, taps: LookTaps | None) -> list[FaceTrack]:
         words: list[str] = []
         colour = self.geometry.colour or self.turned_degrees != 0
         frames = self._counted(self.recording.frames(words, self.side, span, colour))
@@ -125,6 +134,7 @@ class VideoEmbedder:
         else:
             width, height = fitted(*self.recording.size, self.side)
             faces = cropped_faces(frames, box_of_cropped(height, width))
+        faces = taps.see(faces) if taps else faces
         tracks = embed_tracks(faces, self.geometry, self.network, self.threads)
         self._note(words)
         return tracks

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from avsync.media.recording import Recording
     from avsync.model.batches import EmbeddingModel
     from avsync.model.weights import Weights
+    from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.report import SyncReport
     from avsync.sync.confidence import Calibration
@@ -124,11 +125,17 @@ class Pipeline:
         """Waits for it. Raises AvsyncError where it cannot be had."""
         return self._loading.result()
 
-    def detect(self, source: PathOrClip, *, progress: Progress = silent) -> "SyncReport":
+    def detect(
+        self,
+        source: PathOrClip,
+        *,
+        progress: Progress = silent,
+        collector: "Collector | None" = None,
+    ) -> "SyncReport":
         """As `avsync.detect`, with these options and what is loaded already."""
         from avsync.pipeline.detect import detect
 
-        return detect(source, self.options, pipeline=self, progress=progress)
+        return detect(source, self.options, pipeline=self, progress=progress, collector=collector)
 
     def embed(self, source: PathOrClip, *, progress: Progress = silent) -> "EmbeddedClip":
         """Embed every face and the sound of a file or clip, all of it.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from avsync.errors import UsageError
 from avsync.pipeline.options import DetectOptions, check_track
-from avsync.tolerance import STANDARDS, Tolerance
+from avsync.tolerance import DEFAULT, STANDARDS, Tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class FixOptions:
 
     detect: DetectOptions = field(default_factory=DetectOptions)
     offset_ms: float | None = None
-    tolerance: Tolerance = STANDARDS["ebu-r37"]
+    tolerance: Tolerance = STANDARDS[DEFAULT]
     always_write: bool = False
     force: bool = False
     dry_run: bool = False

@@ -1,0 +1,107 @@
+"""How other programs are told to put sound and picture in step, each in its own unit.
+
+All of them count as `offset_ms` does: positive is a sound that comes later than it did, which is
+what a sound needs that was early.
+"""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from avsync.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file whose sound is to be moved: later by so much, earlier where that is negative."""
+
+    path: str
+    delay_ms: float
+    audio_stream: int = 1  # index in the container
+
+    @property
+    def seconds(self) -> str:
+        """Of the delay."""
+        return f"{self.delay_ms / 1000:.3f}"
+
+    @property
+    def milliseconds(self) -> str:
+        """Of the delay, whole."""
+        return f"{round(self.delay_ms) or 0}"
+
+    def beside(self, suffix: str = "") -> str:
+        """Name of a new file beside it."""
+        path = PurePath(self.path)
+        return str(path.with_name(f"{path.stem}.synced{suffix or path.suffix}"))
+
+
+def _mpv(moved: Moved) -> str:
+    return shlex.join(["mpv", f"--audio-delay={moved.seconds}", "--", moved.path])
+
+
+def _vlc(moved: Moved) -> str:
+    return shlex.join(["vlc", f"--audio-desync={moved.milliseconds}", moved.path])
+
+
+def _mkvmerge(moved: Moved) -> str:
+    track = f"{moved.audio_stream}:{moved.milliseconds}"
+    return shlex.join(["mkvmerge", "-o", moved.beside(".mkv"), "--sync", track, moved.path])
+
+
+def _ffmpeg(moved: Moved) -> str:
+    """Whichever is too early starts later: no stamp goes below zero."""
+    sound, picture = max(0.0, moved.delay_ms), max(0.0, -moved.delay_ms)
+    argv = ["ffmpeg", "-itsoffset", f"{picture / 1000:.3f}", "-i", f"file:{moved.path}"]
+    argv += ["-itsoffset", f"{sound / 1000:.3f}", "-i", f"file:{moved.path}"]
+    argv += ["-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{moved.beside()}"]
+    return shlex.join(argv)
+
+
+def _obs(moved: Moved) -> str:
+    return f"Advanced Audio Properties > Sync Offset: {moved.milliseconds} ms"
+
+
+def _kodi(moved: Moved) -> str:
+    if not round(moved.delay_ms):
+        return "Audio settings > Audio offset: 0.000 s"
+    which = "delayed" if moved.delay_ms > 0 else "ahead"
+    return f"Audio settings > Audio offset: {abs(moved.delay_ms) / 1000:.3f} s {which}"
+
+
+TOOLS: dict[str, Callable[[Moved], str]] = {
+    "mpv": _mpv,
+    "vlc": _vlc,
+    "mkvmerge": _mkvmerge,
+    "obs": _obs,
+    "ffmpeg": _ffmpeg,
+    "kodi": _kodi,
+}
+
+
+def check_tool(name: str) -> str:
+    """Raises UsageError for a program that is not known."""
+    if name not in TOOLS:
+        raise UsageError(f"choose {', '.join(TOOLS)}", "for", name)
+    return name
+
+
+def line_for(name: str, moved: Moved) -> str:
+    """What cures a file in another program: a command, or where to enter which value.
+
+    >>> line_for("mpv", Moved("talk.mp4", -120.4))
+    'mpv --audio-delay=-0.120 -- talk.mp4'
+    """
+    return TOOLS[check_tool(name)](moved)
+
+
+def in_words(delay_ms: float) -> str:
+    """What is done to the sound.
+
+    >>> in_words(-120), in_words(40), in_words(0)
+    ('sound 120 ms earlier', 'sound 40 ms later', 'sound as it is')
+    """
+    if not round(delay_ms):
+        return "sound as it is"
+    which = "later" if delay_ms > 0 else "earlier"
+    return f"sound {abs(round(delay_ms))} ms {which}"
