@@ -36,8 +36,8 @@ from avsync.media.clip import Clip
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
-from avsync.remux.plan import RemuxOptions
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.tolerance import Tolerance

@@ -44,7 +44,7 @@ class LipSyncError(Metric):
         Of the sound, in Hz.
     weights, faces, cropped, device : optional
         As in `avsync.DetectOptions`. Papers report figures of the weights `syncnet_v2`.
-    **torchmetrics_options
+    **torchmetrics_options : dict
         For `torchmetrics.Metric`.
 
     Raises

@@ -6,21 +6,16 @@ over a set's files; how far such a mean can be relied on is told by resampling t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
-
 from avsync.errors import DataError
+from avsync.estimates import Estimate, estimate
 from avsync.report import Status, SyncReport
 from avsync.sync.lse import UPSTREAM_REACH
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-
-LEVEL = 0.95  # of intervals
-RESAMPLES = 9999
-FEWEST = 5  # files that have an interval: of fewer it would be too narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +100,6 @@ class FileScore:
             scores.offset_frames if scores else None,
             report.offset_ms, report.confidence, report.reasons,
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over files.
-
-    Attributes
-    ----------
-    mean : float
-        Of them.
-    low, high : float or None
-        Its 95 % interval: bias-corrected and accelerated bootstrap over files (Efron 1987). None
-        for fewer than five files.
-    count : int
-        Files.
-    """
-
-    mean: float
-    low: float | None
-    high: float | None
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,41 +195,3 @@ def by_name(scores: Sequence[FileScore]) -> Mapping[str, FileScore]:
     if twice := [name for name, count in counts.items() if count > 1]:
         raise DataError(f"{twice[0]}: several files of a set have this name; which is the pair?")
     return {PurePath(score.path).stem: score for score in scores}
-
-
-def estimate(values: Iterable[float | None]) -> Estimate | None:
-    """The mean of values, with its interval; None of none.
-
-    Parameters
-    ----------
-    values : iterable of float
-        One for each file.
-
-    Returns
-    -------
-    Estimate or None
-        Always the same for the same values.
-
-    Examples
-    --------
-    >>> estimate([7.0, 7.0, 7.0])
-    Estimate(mean=7.0, low=7.0, high=7.0, count=3)
-    """
-    known = np.array([value for value in values if value is not None], float)
-    if not len(known):
-        return None
-    mean = float(known.mean())
-    if len(known) < FEWEST:
-        return Estimate(mean, None, None, len(known))
-    if np.ptp(known) == 0:
-        return Estimate(mean, mean, mean, len(known))
-    from scipy.stats import bootstrap
-
-    found = bootstrap(
-        (known,),
-        np.mean,
-        confidence_level=LEVEL,
-        n_resamples=RESAMPLES,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Estimate(mean, float(found.low), float(found.high), len(known))

@@ -29,7 +29,8 @@ from avsync.media.decode import read_samples
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions
 from avsync.timebase import SAMPLE_RATE
 
 MIN_SECONDS = 5.0

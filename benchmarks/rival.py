@@ -100,7 +100,8 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     from syncnet_python import SyncNetModel
 
     from avsync.model import weights
-    from avsync.model.embed import Network, embed_crops, embed_sound
+    from avsync.model.batches import EmbeddingModel
+    from avsync.model.embed import embed_crops, embed_sound
     from avsync.model.optimize import for_inference
 
     generator = torch.Generator().manual_seed(0)
@@ -111,7 +112,7 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     upstream = SyncNetModel()
     upstream.load_state_dict(torch.load(checkpoint))
     upstream.eval()
-    ours = Network(for_inference(weights.load(str(checkpoint)).streams))
+    ours = EmbeddingModel(for_inference(weights.load(str(checkpoint)).streams))
     pictures, crops = _upstream_pictures(frames), list(frames.numpy())
     sounds = mfcc.T[None, None]
     sides: dict[str, Callable[[], Any]] = {

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from avsync.model.config import SMALL_CONFIG
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-from avsync.training.clips import Clip, Source
+from avsync.training.clips import ClipSource, PreparedClip
 from avsync.training.prepare import with_margin
 
 GEOMETRY = with_margin(SMALL_CONFIG.geometry)
@@ -37,10 +37,10 @@ def made_clip(
     speaker: str = "somebody",
     offset_ms: float = 0.0,
     seconds: float = 3.0,
-) -> Clip:
+) -> PreparedClip:
     """A prepared clip in `folder`, whose source says that its own offset is `offset_ms`."""
     path = folder / f"{seed}.npz"
     frames, samples = bar_and_tone(seed, seconds)
     np.savez(path, frames=frames, samples=samples)
-    source = Source(Path(f"{seed}.mp4"), speaker, "made", offset_ms)
-    return Clip(source, path, 0, len(frames), len(samples))
+    source = ClipSource(Path(f"{seed}.mp4"), speaker, "made", offset_ms)
+    return PreparedClip(source, path, 0, len(frames), len(samples))

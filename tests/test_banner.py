@@ -7,6 +7,7 @@ import pytest
 from conftest import REPOSITORY
 
 from avsync.media import container
+from avsync.media.streams import VideoStream
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "ffmpeg-i"
 VERSIONS = sorted(path.name for path in GOLDEN.iterdir())
@@ -157,5 +158,5 @@ def test_tags_are_no_facts() -> None:
     assert (said.duration_seconds, said.start_seconds) == (1.02, -0.021)
     assert said.tags["artist"] == "Somebody"
     film, sound = said.streams
-    assert film.picture == container.VideoStream(0, 120, 120) and not film.is_cover
+    assert film.picture == VideoStream(0, 120, 120) and not film.is_cover
     assert sound.is_mono and sound.dispositions == ("default",)

@@ -24,9 +24,10 @@ from avsync.findings import Segment
 from avsync.media.container import Inventory
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
 from avsync.remux.move import Move
-from avsync.remux.plan import AudioCorrection, Plan, RemuxOptions
+from avsync.remux.options import FixOptions, RemuxOptions
+from avsync.remux.plan import AudioCorrection, Plan
 from avsync.remux.run import Planner
 from avsync.report import SyncReport
 from avsync.system.atomic import safe_output

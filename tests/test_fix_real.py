@@ -19,8 +19,8 @@ from fixes import (
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
-from avsync.remux.plan import RemuxOptions
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.timebase import FRAME_MS
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, write_media
 
 from avsync.errors import MediaError, ToolMissingError
-from avsync.media import container, ffmpeg, files, packets
+from avsync.media import container, ffmpeg, packets
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
+from avsync.media.search import files_below
 from avsync.media.streams import AudioStream, VideoStream
 from avsync.system.scratch import SCRATCH_PREFIX
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
@@ -557,4 +558,4 @@ def test_drafts_are_not_there_yet(tmp_path: Path) -> None:
     draft.mkdir()
     for path in (tmp_path / "a.mp4", draft / "a.mp4"):
         path.write_bytes(b"")
-    assert files.files_below(tmp_path) == [tmp_path / "a.mp4"]
+    assert files_below(tmp_path) == [tmp_path / "a.mp4"]

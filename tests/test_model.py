@@ -34,9 +34,7 @@ def streams() -> DefaultStreams:
 @pytest.fixture(scope="module")
 def perfect_match() -> PerfectMatchStreams:
     """The paper's network with known values."""
-    streams = PerfectMatchStreams()
-    streams.load_state_dict(syncnet_checkpoint.checkpoint(), strict=True)
-    return streams.eval()
+    return syncnet_checkpoint.network()
 
 
 @pytest.fixture(scope="module")

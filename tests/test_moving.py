@@ -10,9 +10,10 @@ from timeline import H264, click_seconds, flash_seconds, lags_ms, make_clicks, p
 
 from avsync.errors import MediaError
 from avsync.media.container import take_inventory
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
 from avsync.remux.move import Move, Written, steps, write_proved
-from avsync.remux.plan import AudioCorrection, RemuxOptions
+from avsync.remux.options import FixOptions, RemuxOptions
+from avsync.remux.plan import AudioCorrection
 
 pytestmark = pytest.mark.usefixtures("each_ffmpeg")
 AAC = ("-c:a", "aac")

@@ -10,7 +10,8 @@ from timeline import run
 
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table
 from avsync.sync.drift import film_speeds, find_stretch
 from avsync.sync.jumps import Part, find_parts, gain_of

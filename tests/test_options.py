@@ -15,8 +15,7 @@ from avsync.cli import app
 from avsync.cli.options import flag_of
 from avsync.errors import UsageError
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions
-from avsync.remux.plan import RemuxOptions
+from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.tolerance import Filter, Tolerance
 
 NAN, INFINITE = float("nan"), float("inf")

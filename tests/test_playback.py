@@ -15,7 +15,8 @@ from timeline import EVENTS, H264, make_clicks
 
 from avsync.media.container import take_inventory
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import AudioCorrection, RemuxOptions
+from avsync.remux.options import RemuxOptions
+from avsync.remux.plan import AudioCorrection
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

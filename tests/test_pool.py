@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from avsync.batch.pool import Pool, Result, Task, WorkerLostError
+from avsync.batch.pool import Pool
 from avsync.batch.processes import core_groups
+from avsync.batch.tasks import Result, Task, WorkerLostError
 from avsync.errors import MediaError, WeightsError, WorkersError
 from avsync.findings import Source
 from avsync.report import SyncReport

@@ -14,7 +14,7 @@ from talking_face import click_and_flash, write_talking_face
 from avsync.errors import DataError
 from avsync.model.config import CONFIGS, DEFAULT_CONFIG, SMALL_CONFIG
 from avsync.training.clean import NEAR_MS, SURE, decide
-from avsync.training.clips import Source, find_sources, read_speakers
+from avsync.training.clips import ClipSource, find_sources, read_speakers
 from avsync.training.prepare import INDEX, read_prepared, with_margin
 
 SECONDS = 4.0
@@ -131,7 +131,7 @@ def test_a_manifest_is_read_and_bad_data_is_named(tmp_path: Path) -> None:
         "a/1.mp4\tann\treal\tar\t40\na/2.mp4\tbob\tmismatched\t\t\n"
     )
     (source,) = find_sources([manifest])
-    assert source == Source(tmp_path / "a" / "1.mp4", "ann", "a", 40.0, "ar")
+    assert source == ClipSource(tmp_path / "a" / "1.mp4", "ann", "a", 40.0, "ar")
     manifest.write_text("name\nx\n")
     with pytest.raises(DataError, match="no column `file`"):
         find_sources([manifest])
@@ -153,7 +153,7 @@ def test_lrs2_is_read_as_it_is_distributed(tmp_path: Path) -> None:
     (tmp_path / "test.txt").write_text("111/00001 NF\n")
     (root / "pretrain.txt").write_text("333/00003\n")
     (test,) = find_sources([tmp_path], "test")
-    assert test == Source(root / "main/111/00001.mp4", str(root / "main/111"), "main")
+    assert test == ClipSource(root / "main/111/00001.mp4", str(root / "main/111"), "main")
     (pretrain,) = find_sources([tmp_path], "pretrain")
     assert pretrain.group == "pretrain"
     everything = find_sources([root])

@@ -15,9 +15,10 @@ from avsync.media import ffmpeg, programs
 from avsync.media.container import take_inventory
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import AudioCorrection, RemuxOptions
+from avsync.remux.options import FixOptions, RemuxOptions
+from avsync.remux.plan import AudioCorrection
 
 REAL = bundled_ffmpeg()
 pytestmark = pytest.mark.skipif(REAL is None, reason="imageio-ffmpeg carries none here")

@@ -130,6 +130,15 @@ def test_many_files_one_of_them_bad(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert reports[1].offset_ms == alone.offset_ms
 
 
+def test_folders_are_searched_and_a_name_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"nothing")
+    (tmp_path / "notes.txt").write_text("no video")
+    reports = list(avsync.detect_many([tmp_path], jobs=1))
+    assert [report.path for report in reports] == [str(tmp_path / "bad.mp4")]
+    with pytest.raises(avsync.UsageError, match="a list of files, not one"):
+        next(iter(avsync.detect_many("bad.mp4")))
+
+
 def test_a_script_of_three_lines_needs_no_guard(tmp_path: Path) -> None:
     """Workers do not import the program that asked for them."""
     script = tmp_path / "script.py"

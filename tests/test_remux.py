@@ -22,7 +22,8 @@ from avsync.remux.containers import NO_START_TIMES
 from avsync.remux.encodings import encoder_for
 from avsync.remux.filters import rate_pair
 from avsync.remux.move import Move, write_proved
-from avsync.remux.plan import AudioCorrection, RemuxOptions
+from avsync.remux.options import RemuxOptions
+from avsync.remux.plan import AudioCorrection
 
 SHIFTS_MS = (-900, -37, 240)
 COPIED = [kind for kind in KINDS if f".{kind}" not in NO_START_TIMES]

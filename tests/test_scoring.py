@@ -13,9 +13,10 @@ from syncnet_checkpoint import checkpoint
 from timeline import run
 
 from avsync.errors import DataError
+from avsync.estimates import estimate
 from avsync.findings import UpstreamScores
 from avsync.report import SyncReport
-from avsync.scoring import Comparison, FileScore, SetScore, estimate
+from avsync.scoring import Comparison, FileScore, SetScore
 
 TALKING = REPOSITORY / "docs" / "talking.mp4"
 HOG = ("--faces", "hog")

@@ -20,7 +20,7 @@ from avsync.sync.confidence import FEATURE_COUNT
 from avsync.training.accuracy import REACH, distances, is_right, score, smoothed
 from avsync.training.augment import _lower_rate, augment_frames, augment_samples, plain_frames
 from avsync.training.batches import Batches
-from avsync.training.clips import Clip, split
+from avsync.training.clips import PreparedClip, split
 from avsync.training.options import TrainOptions
 from avsync.training.train import train
 
@@ -139,7 +139,7 @@ def test_the_papers_network_can_be_trained(tmp_path: Path) -> None:
     source = made_clip(tmp_path, 1).source
     options = _options(config="perfect-match", steps=1, windows=12, similarity="inverse-distance")
     output = tmp_path / "pm.safetensors"
-    train([Clip(source, path, 0, 16, 16000)], [], output, options, {})
+    train([PreparedClip(source, path, 0, 16, 16000)], [], output, options, {})
     assert isinstance(weights.load(str(output)).streams, PerfectMatchStreams)
 
 
@@ -253,7 +253,7 @@ def test_speakers_are_held_out_whole(tmp_path: Path) -> None:
 
 def test_no_clip_long_enough(tmp_path: Path) -> None:
     clip = made_clip(tmp_path, 1)
-    short = Clip(clip.source, clip.prepared, 0, 8, clip.sample_count)
+    short = PreparedClip(clip.source, clip.prepared, 0, 8, clip.sample_count)
     with pytest.raises(DataError, match="no clip"):
         train([short], [], tmp_path / "a.safetensors", _options(), {})
 

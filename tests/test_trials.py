@@ -12,7 +12,7 @@ from avsync.sync.confidence import FEATURE_COUNT, Calibration
 from avsync.sync.verdict import SearchOptions, reach_verdict
 from avsync.training import answers, trials
 from avsync.training.clean import EmbeddedClip
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.trials import Trials
 
 SIZE = 16
@@ -20,7 +20,7 @@ SIZE = 16
 CALIBRATION = Calibration((0.0, 0.0, 0.0, 2.0, *((FEATURE_COUNT - 4) * [0.0])), -6.0)
 
 
-def _perfect(streams: DefaultStreams, clip: Clip) -> EmbeddedClip:
+def _perfect(streams: DefaultStreams, clip: PreparedClip) -> EmbeddedClip:
     """As if the streams answered the same for a picture and its sound, off by the clip's own."""
     rng = np.random.default_rng(int(clip.source.path.stem))
     steps = clip.frame_count * 4 - 19

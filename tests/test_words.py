@@ -21,7 +21,7 @@ from avsync.model.config import DEFAULT_CONFIG, SMALL_CONFIG
 from avsync.model.networks import DefaultStreams, build
 from avsync.system.downloads import sha256_of
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-from avsync.training.clips import Clip, Source
+from avsync.training.clips import ClipSource, PreparedClip
 from avsync.words import model as files
 from avsync.words.batches import WordBatches
 from avsync.words.data import LRW_MIDDLE_SECONDS, WORD_FRAMES, Part, part_of, read_words
@@ -185,7 +185,7 @@ def test_a_word_near_the_edge_repeats_it(tmp_path: Path) -> None:
 PHASES = {"a": 0.0, "b": 0.33, "c": 0.66}
 
 
-def _word_clip(folder: Path, seed: int, word: str, count: int = WORD_FRAMES) -> Clip:
+def _word_clip(folder: Path, seed: int, word: str, count: int = WORD_FRAMES) -> PreparedClip:
     """A bar that opens and shuts; when it is widest is the word."""
     rng = np.random.default_rng((seed, ord(word)))
     pixels, middle = GEOMETRY.pixels, GEOMETRY.pixels // 2
@@ -197,7 +197,7 @@ def _word_clip(folder: Path, seed: int, word: str, count: int = WORD_FRAMES) -> 
     path = folder / f"{word}{seed}.npz"
     samples = rng.integers(-99, 99, round(count / 25 * SAMPLE_RATE)).astype(np.int16)
     np.savez(path, frames=pictures, samples=samples)
-    return Clip(Source(path, "somebody", "made"), path, 0, count, len(samples))
+    return PreparedClip(ClipSource(path, "somebody", "made"), path, 0, count, len(samples))
 
 
 def _examples(folder: Path, learning: int = 6) -> Examples:

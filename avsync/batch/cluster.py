@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from avsync.batch.measure import open_detect
-from avsync.batch.pool import Request, WorkerLostError
+from avsync.batch.tasks import Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
@@ -33,12 +33,26 @@ PATIENCE_SECONDS = 120.0  # without a single worker, before the run is given up
 
 @dataclass(slots=True)
 class Cluster:
-    """A Ray cluster that this process is connected to."""
+    """A Ray cluster that this process is connected to.
 
-    ray: Any  # the module
+    Attributes
+    ----------
+    ray : Any
+        The module.
+    cores : int
+        That it has.
+    actor : Any
+        What makes an actor.
+    parcel : Any
+        In the object store: what an actor needs to open.
+    at_work : set['RayWorker']
+        Workers that are open.
+    """
+
+    ray: Any
     cores: int
-    actor: Any  # what makes an actor
-    parcel: Any  # in the object store: what an actor needs to open
+    actor: Any
+    parcel: Any
     at_work: set["RayWorker"]
 
     def make(self) -> "RayWorker":

@@ -6,14 +6,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from avsync.batch.measure import alone, detect_and_show, not_measured, open_detect
 from avsync.batch.options import BatchOptions
-from avsync.batch.pool import Pool, Request, Result, Task
+from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
+from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import InterruptError, UsageError
 from avsync.findings import Source
+from avsync.media.search import find_media
 from avsync.pages.shown import Shown, show
 from avsync.pipeline.detect import log_warnings
 from avsync.pipeline.loading import Pipeline, take_over
@@ -92,7 +95,7 @@ def detect_many(
     Parameters
     ----------
     paths : iterable of path
-        Files; read as they are wanted.
+        Files, and folders, whose videos are taken; read as they are wanted.
     options : DetectOptions, optional
         How to look at them.
     how : BatchOptions, optional
@@ -111,7 +114,7 @@ def detect_many(
     Raises
     ------
     AvsyncError
-        Where weights, the face detector or workers cannot be had.
+        Where weights, the face detector or workers cannot be had, or a folder cannot be read.
 
     Examples
     --------
@@ -121,8 +124,10 @@ def detect_many(
     """
     if how and jobs:
         raise UsageError("is given in `how` already", "jobs", jobs)
+    if isinstance(paths, str | os.PathLike):
+        raise UsageError("a list of files, not one", "paths", paths)
     options, how = options or DetectOptions(), how or BatchOptions(jobs)
-    names = (os.fspath(path) for path in paths)
+    names = chain.from_iterable(map(_files_of, paths))
     try:
         for result in detect_all(names, options, how, progress=progress):
             log_warnings(result.report)
@@ -131,6 +136,11 @@ def detect_many(
         if error.signal_number == signal.SIGINT:  # as any other function of Python's ends
             raise KeyboardInterrupt from error
         raise
+
+
+def _files_of(path: str | os.PathLike[str]) -> Iterable[str]:
+    name = os.fspath(path)
+    return find_media([name]) if os.path.isdir(name) else [name]
 
 
 @contextmanager

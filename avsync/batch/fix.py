@@ -11,11 +11,12 @@ from pathlib import Path
 from avsync.batch.detect import same_faces
 from avsync.batch.measure import alone, fixed, not_fixed, open_fix, pipeline_to_fix
 from avsync.batch.options import BatchOptions
-from avsync.batch.pool import Pool, Result, Task
+from avsync.batch.pool import Pool
 from avsync.batch.processes import local_workers
+from avsync.batch.tasks import Result, Task
 from avsync.errors import AvsyncError, UsageError
 from avsync.media.search import LIST, find_media
-from avsync.remux.fix import FixOptions
+from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.system.progress import Progress, silent
 from avsync.system.resources import cores, default_jobs
@@ -24,12 +25,24 @@ from avsync.system.scratch import SCRATCH_NAME, remove_stale
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where files come from, and where what comes of them is written."""
+    """Where files come from, and where what comes of them is written.
+
+    Attributes
+    ----------
+    inputs : Sequence[str]
+        Names, as on a command line.
+    output : str
+        File or folder to write to.
+    globs : Sequence[str]
+        Patterns of the files that are taken from folders.
+    exact : bool
+        Names of a list are taken as they are: they ended with a null byte.
+    """
 
     inputs: Sequence[str]
     output: str
     globs: Sequence[str] = ()
-    exact: bool = False  # names of a list are taken as they are: they ended with a null byte
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.is_several and os.path.isfile(self.output):

@@ -5,13 +5,14 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from avsync.batch.pool import Request, Result, Task
+from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pages.shown import Shown, show
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions, fix
+from avsync.remux.fix import fix
+from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent

@@ -11,66 +11,18 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
+from avsync.batch.tasks import R, Result, Task, Worker, WorkerLostError
 from avsync.errors import InterruptError, WorkersError
-from avsync.findings import Source
 
 STARTS = 3  # in a row that may fail before the run is given up
 AHEAD_PER_WORKER = 2  # files that are known, but not answered yet
 AHEAD_IN_ORDER = 4096  # more of them where answers must wait for one that takes long
 PARTING_SECONDS = 5.0  # for threads to notice the end
-
-R = TypeVar("R")  # what is said of a file
-R_co = TypeVar("R_co", covariant=True)
-Request = str | tuple[str, str]  # a file to look at; a file, and where to write what comes of it
-
-
-class WorkerLostError(Exception):
-    """The worker has gone; says how."""
-
-
-class Worker(Protocol[R_co]):
-    """Something that does files, one at a time."""
-
-    def open(self) -> None:
-        """Wait until it is ready. Raises WorkerLostError, or AvsyncError where it never will be."""
-
-    def measure(self, order: Request, timeout_seconds: float | None) -> R_co:
-        """Raises WorkerLostError or TimeoutError; it is of no use after either."""
-        ...
-
-    def close(self) -> None:
-        """End it at once, whatever it does; may be called from any thread, and again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task(Generic[R]):
-    """A file to do."""
-
-    number: int  # place in the input, from 0 on
-    path: str
-    source: Source | None = None  # what the answer will hold for
-    known: R | None = None  # what is known of it already: nothing is to be done
-    output: str | None = None  # where what comes of it is written, if anything is
-    attempts: int = 0  # workers that were lost over it
-
-    @property
-    def order(self) -> Request:
-        """What a worker is told."""
-        return self.path if self.output is None else (self.path, self.output)
-
-
-@dataclass(frozen=True, slots=True)
-class Result(Generic[R]):
-    """What came of a task."""
-
-    task: Task[R]
-    report: R
-    seconds: float  # that it took
 
 
 class Pool(Generic[R]):

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any, Generic, cast
 
-from avsync.batch.pool import R, Request, WorkerLostError
+from avsync.batch.tasks import R, Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.system.resources import allowed_cores, spare_memory
 

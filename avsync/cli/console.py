@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, Protocol, TextIO, TypeVar
 
-from avsync.batch.pool import Result
+from avsync.batch.tasks import Result
 from avsync.errors import InterruptError, OutputError
 
 

@@ -15,8 +15,7 @@ from avsync.cli.progress import batch_view, progress_bar
 from avsync.media.search import LIST, read_names
 from avsync.pages.folder import Pages
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import FixOptions
-from avsync.remux.plan import RemuxOptions
+from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.remux.report import COLUMNS, FixReport
 from avsync.tolerance import ACCEPT, DEFAULT, Tolerance
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from avsync.batch.pool import Result
+from avsync.batch.tasks import Result
 from avsync.cli.console import S
 from avsync.system.progress import Progress, silent
 

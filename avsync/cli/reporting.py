@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from avsync.batch.options import BatchOptions
-from avsync.batch.pool import Result
+from avsync.batch.tasks import Result
 from avsync.cli import options as opt
 from avsync.cli import texts
 from avsync.cli.console import Texts

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from avsync.cli.console import csv_line, write_line
-from avsync.scoring import Comparison, Estimate, FileScore, Protocol, SetScore
+from avsync.estimates import Estimate
+from avsync.scoring import Comparison, FileScore, Protocol, SetScore
 
 COLUMNS = (
     *("set", "path", "status", "scale", "lse_d", "lse_c", "lse_offset_frames", "offset_ms"),

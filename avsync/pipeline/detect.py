@@ -7,19 +7,13 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from avsync.pipeline.loading import (
-    PathOrClip,
-    Pipeline,
-    embedder_of,
-    open_recording,
-    require_opencv,
-)
+from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.sources import PathOrClip, name_of, open_recording
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
@@ -92,11 +86,6 @@ def detect(
     )
     log_warnings(report)
     return report
-
-
-def name_of(source: PathOrClip) -> str:
-    """What a file or clip is called in reports."""
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else source.name
 
 
 def log_warnings(report: SyncReport) -> None:

@@ -31,19 +31,47 @@ KEPT_EVERY, MOST_KEPT = 8, 4  # frames
 
 @dataclass(slots=True)
 class VideoEmbedder:
-    """Looks at a recording, once or several times; made by `VideoEmbedder.of`."""
+    """Looks at a recording, once or several times; made by `VideoEmbedder.of`.
+
+    Attributes
+    ----------
+    recording : Recording
+        What is looked at.
+    detector : FaceDetector or None
+        None: the picture is a face crop already.
+    geometry : CropGeometry
+        How the network wants its crops.
+    network : Loading
+        Waits until it is loaded.
+    threads : int
+        That embed.
+    progress : Progress
+        Is told how far the film has run.
+    total_seconds : float or None
+        That will be looked at, as far as is known.
+    side : int
+        Pixels: how large pictures are decoded.
+    turned_degrees : int
+        Clockwise, before anything is looked for in a picture.
+    frames : int
+        Looked at so far.
+    kept : list of Frame
+        A few of them, as they were.
+    warnings : list of str
+        What was noticed.
+    """
 
     recording: Recording
-    detector: FaceDetector | None  # None: the picture is a face crop already
+    detector: FaceDetector | None
     geometry: CropGeometry
     network: Loading
-    threads: int  # that embed
+    threads: int
     progress: Progress
-    total_seconds: float | None  # that will be looked at, as far as is known
-    side: int  # pixels: how large pictures are decoded
-    turned_degrees: int = 0  # clockwise, before anything is looked for in a picture
-    frames: int = 0  # looked at so far
-    kept: list[Frame] = field(default_factory=list)  # a few of them, as they were
+    total_seconds: float | None
+    side: int
+    turned_degrees: int = 0
+    frames: int = 0
+    kept: list[Frame] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     collector: Collector | None = None  # keeps what somebody wants to see
     _thinned: int = 0

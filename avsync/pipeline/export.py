@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.loading import Pipeline, embedder_of, open_recording
+from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.sources import open_recording
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND
@@ -42,7 +43,15 @@ PACKAGES = {".npz": "numpy", ".h5": "h5py", ".hdf5": "h5py", ".parquet": "pyarro
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingTable:
-    """All arrays, under their names, and the facts."""
+    """All arrays, under their names, and the facts.
+
+    Attributes
+    ----------
+    arrays : dict[str, NDArray[Any]]
+        Under their names.
+    facts : dict[str, str]
+        As text.
+    """
 
     arrays: dict[str, NDArray[Any]]
     facts: dict[str, str]

@@ -4,16 +4,15 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import gc
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.pipeline.options import DetectOptions
+from avsync.pipeline.sources import PathOrClip, open_recording
 from avsync.system.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from avsync.faces.crops import CropGeometry
     from avsync.faces.detectors import FaceDetector
-    from avsync.media.clip import Clip
     from avsync.media.recording import Recording
     from avsync.model.batches import EmbeddingModel
     from avsync.model.weights import Weights
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from avsync.tracks import EmbeddedClip
 
 
-PathOrClip: TypeAlias = "str | os.PathLike[str] | Clip"
-
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
 
 _is_own = Event()  # whether this process is avsync's own: see `take_over`
@@ -41,7 +37,19 @@ _is_own = Event()  # whether this process is avsync's own: see `take_over`
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What takes a second to load: torch, and the network."""
+    """What takes a second to load: torch, and the network.
+
+    Attributes
+    ----------
+    weights : Weights
+        As they are named.
+    calibration : Calibration
+        Of confidence.
+    network : EmbeddingModel
+        What embeds.
+    notes : tuple of str
+        Warnings for every report.
+    """
 
     weights: "Weights"
     calibration: "Calibration"
@@ -119,7 +127,7 @@ class Pipeline:
 
     def detect(
         self,
-        source: "PathOrClip",
+        source: PathOrClip,
         *,
         progress: Progress = silent,
         collector: "Collector | None" = None,
@@ -129,7 +137,7 @@ class Pipeline:
 
         return detect(source, self.options, pipeline=self, progress=progress, collector=collector)
 
-    def embed(self, source: "PathOrClip", *, progress: Progress = silent) -> "EmbeddedClip":
+    def embed(self, source: PathOrClip, *, progress: Progress = silent) -> "EmbeddedClip":
         """Embed every face and the sound of a file or clip, all of it.
 
         Parameters
@@ -152,29 +160,6 @@ class Pipeline:
         """
         with open_recording(source, self.options) as recording:
             return embedder_of(recording, self, progress).look()
-
-
-@contextmanager
-def open_recording(source: "PathOrClip", options: DetectOptions) -> Iterator["Recording"]:
-    """A file or clip, ready to be looked at.
-
-    Raises MediaError for a file that lacks picture or sound, UsageError for tracks of a clip.
-    """
-    from avsync.media.clip import Clip, ClipRecording
-    from avsync.media.files import at_hand
-    from avsync.media.probe import probe
-    from avsync.media.recording import FileRecording
-
-    if isinstance(source, Clip):
-        for field in ("audio_track", "video_track"):
-            if (number := getattr(options, field)) is not None:
-                raise UsageError("a clip of arrays has no tracks to choose from", field, number)
-        yield ClipRecording(source)
-        return
-    with at_hand(source) as place:
-        info = probe(place, options.audio_track, options.video_track)
-        info.require_both()
-        yield FileRecording(info)
 
 
 def take_over(threads: int | None = None) -> None:

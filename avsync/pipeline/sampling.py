@@ -25,7 +25,15 @@ VERY_SURE = 0.99  # of all looks together
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look by itself says."""
+    """What a look by itself says.
+
+    Attributes
+    ----------
+    span : Span
+        Where it looked.
+    report : SyncReport
+        What it tells.
+    """
 
     span: Span
     report: SyncReport

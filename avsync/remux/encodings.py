@@ -18,10 +18,18 @@ PRIMING_SAMPLES = {"libmp3lame": 1105, "aac": 1024, "mp2": 481, "ac3": 256, "eac
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a sound track is encoded again."""
+    """How a sound track is encoded again.
+
+    Attributes
+    ----------
+    encoder : str
+        Name that ffmpeg calls it by.
+    bits_per_second : int or None
+        None: lossless.
+    """
 
     encoder: str
-    bits_per_second: int | None  # None: lossless
+    bits_per_second: int | None
 
 
 def encodings_for(inventory: Inventory, streams: Iterable[Stream]) -> dict[int, Encoding]:

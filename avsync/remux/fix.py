@@ -6,89 +6,28 @@ What was written is measured before it gets its name: a result that is not right
 import os
 import shlex
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from avsync.errors import AvsyncError, UsageError
+from avsync.errors import AvsyncError
 from avsync.media import ffmpeg, programs
 from avsync.media.container import take_inventory
 from avsync.media.files import local_file
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
-from avsync.pipeline.options import DetectOptions, check_track
 from avsync.remux.containers import COVER
 from avsync.remux.move import Move, steps, write_proved
-from avsync.remux.plan import (
-    OUTPUT,
-    AudioCorrection,
-    Plan,
-    RemuxOptions,
-    cover_arguments,
-    moved_streams,
-)
+from avsync.remux.options import FixOptions
+from avsync.remux.plan import OUTPUT, AudioCorrection, Plan, cover_arguments, moved_streams
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.atomic import check_target, safe_output
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS, offset_in_words, stretch_of_drift
-from avsync.tolerance import DEFAULT, STANDARDS, Tolerance
 
 MAX_RESIDUAL_MS = FRAME_MS  # what is farther off than a frame after its cure was not cured
-
-
-@dataclass(frozen=True, slots=True)
-class FixOptions:
-    """How to look at a file, and how to write it.
-
-    Attributes
-    ----------
-    detect : DetectOptions
-        How to look at it, before and after.
-    offset_ms : float or None
-        Known already: delay the sound by it, an hour at most. None: measure.
-    tolerance : Tolerance
-        What is inside is left alone.
-    always_write : bool
-        Copy what is left alone.
-    force : bool
-        Replace an existing output.
-    dry_run : bool
-        Only say what ffmpeg would be asked to do.
-    drift : bool
-        Also look for sound that runs away.
-    remux : RemuxOptions
-        How the output is written.
-
-    Raises
-    ------
-    UsageError
-        Where a value makes no sense.
-
-    Examples
-    --------
-    >>> FixOptions(offset_ms=-120.0, dry_run=True).tolerance
-    Tolerance(early_ms=40, late_ms=60)
-    """
-
-    detect: DetectOptions = field(default_factory=DetectOptions)
-    offset_ms: float | None = None
-    tolerance: Tolerance = STANDARDS[DEFAULT]
-    always_write: bool = False
-    force: bool = False
-    dry_run: bool = False
-    drift: bool = True
-    remux: RemuxOptions = field(default_factory=RemuxOptions)
-
-    def __post_init__(self) -> None:
-        moved, heard = self.remux.audio_track, self.detect.audio_track
-        check_track("audio_track", moved)
-        if moved and heard and moved != heard:
-            why = f"{heard} is to be heard, this one moved: name one"
-            raise UsageError(why, "audio_track", moved)
-        if self.offset_ms is not None and not abs(self.offset_ms) <= 3_600_000:
-            raise UsageError("at most an hour, in milliseconds", "offset_ms", self.offset_ms)
 
 
 def fix(

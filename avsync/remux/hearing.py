@@ -25,11 +25,21 @@ AS_GOOD = 0.98  # of the best correlation: a sound that repeats itself is where 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound track, on a timeline that begins with the picture."""
+    """A sound track, on a timeline that begins with the picture.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file.
+    index : int
+        Of the stream.
+    picture_seconds : float
+        Stamp of the first picture.
+    """
 
     path: Path
-    index: int  # of the stream
-    picture_seconds: float  # stamp of the first picture
+    index: int
+    picture_seconds: float
 
 
 def seconds_late(before: Sound, after: Sound, delay_seconds: float) -> float | None:

@@ -14,14 +14,8 @@ from avsync.media.container import Inventory, take_inventory
 from avsync.media.probe import probe
 from avsync.remux.encodings import Encoding, encodings_for
 from avsync.remux.hearing import Sound, seconds_late
-from avsync.remux.plan import (
-    AudioCorrection,
-    Plan,
-    RemuxOptions,
-    moved_streams,
-    must_reencode,
-    plan,
-)
+from avsync.remux.options import RemuxOptions
+from avsync.remux.plan import AudioCorrection, Plan, moved_streams, must_reencode, plan
 from avsync.remux.proof import Difference, Original, compare
 from avsync.remux.run import Planner, write
 from avsync.system.progress import Progress, silent
@@ -34,13 +28,27 @@ EVEN = "even"  # in the name of a copy whose stamps can be moved
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What is to be done to a file."""
+    """What is to be done to a file.
+
+    Attributes
+    ----------
+    inventory : Inventory
+        What is in the file.
+    target : Path
+        Where it will be.
+    cure : AudioCorrection
+        How the sound moves.
+    remux : RemuxOptions
+        How the output is written.
+    mended : bool
+        Let ffmpeg close the places where stamps leap.
+    """
 
     inventory: Inventory
     target: Path
     cure: AudioCorrection
     remux: RemuxOptions
-    mended: bool = False  # let ffmpeg close the places where stamps leap
+    mended: bool = False
 
     @property
     def is_copy(self) -> bool:
@@ -79,10 +87,18 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a draft."""
+    """What became of a draft.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What was noticed.
+    doubts : tuple of str
+        Why it is not what it should be; empty: proved.
+    """
 
     notes: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()  # why it is not what it should be; empty: proved
+    doubts: tuple[str, ...] = ()
 
 
 def write_proved(move: Move, draft: Path, progress: Progress = silent) -> Written:

@@ -30,6 +30,7 @@ from avsync.remux.containers import (
     is_made_anew,
 )
 from avsync.remux.encodings import Encoding, filtered
+from avsync.remux.options import RemuxOptions
 
 OUTPUT = "file:OUTPUT"  # stands for the file to write
 # What ffmpeg counts from the first of the streams in use, where a shift is exactly minus its start.
@@ -41,46 +42,46 @@ INTERLEAVE_SECONDS = 10  # ffmpeg's own limit, on top of which comes the shift
 
 @dataclass(frozen=True, slots=True)
 class AudioCorrection:
-    """What is done to the sound: first stretched, then delayed."""
-
-    delay_ms: float  # negative: brought forward
-    stretch: float = 1.0  # how many times as long the sound becomes
-
-
-@dataclass(frozen=True, slots=True)
-class RemuxOptions:
-    """How a file is to be written.
+    """What is done to the sound: first stretched, then delayed.
 
     Attributes
     ----------
-    audio_track : int or None
-        Track that is moved; 1 is the first, None: all.
-    reencode_audio : bool
-        Delay or cut the samples, for players and editors that ignore start times.
-    keep_pitch : bool
-        Cure drift without a change of pitch.
-
-    Examples
-    --------
-    >>> RemuxOptions(audio_track=2).reencode_audio
-    False
+    delay_ms : float
+        Negative: brought forward.
+    stretch : float
+        How many times as long the sound becomes.
     """
 
-    audio_track: int | None = None
-    reencode_audio: bool = False
-    keep_pitch: bool = False
+    delay_ms: float
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What ffmpeg is asked to do."""
+    """What ffmpeg is asked to do.
 
-    arguments: tuple[str, ...]  # without the program; ends with OUTPUT
-    is_copy: bool  # no sound is encoded again
+    Attributes
+    ----------
+    arguments : tuple of str
+        Without the program; ends with OUTPUT.
+    is_copy : bool
+        No sound is encoded again.
+    notes : tuple of str
+        What is to be said of it.
+    streams : tuple of int
+        That are written, in order, by their index.
+    optional : tuple of int
+        Of them, those that may be left out where the container refuses.
+    covers : tuple of int
+        Pictures to extract first, see `cover_arguments`.
+    """
+
+    arguments: tuple[str, ...]
+    is_copy: bool
     notes: tuple[str, ...]
-    streams: tuple[int, ...]  # that are written, in order, by their index
-    optional: tuple[int, ...]  # of them, those that may be left out where the container refuses
-    covers: tuple[int, ...]  # pictures to extract first, see `cover_arguments`
+    streams: tuple[int, ...]
+    optional: tuple[int, ...]
+    covers: tuple[int, ...]
 
 
 def must_reencode(suffix: str, cure: AudioCorrection, remux: RemuxOptions) -> str | None:

@@ -26,11 +26,21 @@ WORDS = {"Video": "picture", "Audio": "sound"}
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A file before it is copied, and the stamps of its streams by their indices."""
+    """A file before it is copied, and the stamps of its streams by their indices.
+
+    Attributes
+    ----------
+    inventory : Inventory
+        What is in it.
+    stamps : Mapping[int, Stamps]
+        Of its packets.
+    was_mended : bool
+        The stamps are those that ffmpeg gives where it copies.
+    """
 
     inventory: Inventory
     stamps: Mapping[int, Stamps]
-    was_mended: bool  # the stamps are those that ffmpeg gives where it copies
+    was_mended: bool
 
     @classmethod
     def of(cls, inventory: Inventory, *, mended: bool = False) -> "Original":
@@ -61,12 +71,24 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a copy differs from what it should be."""
+    """How a copy differs from what it should be.
 
-    doubts: tuple[str, ...]  # what delaying streams does not put right
-    seconds_off: Mapping[int, float]  # by which streams are late, by their index in the source
-    indices: Mapping[int, int]  # of streams in the copy, by those in the source
-    whole_seconds: float  # by which the copy as a whole is later
+    Attributes
+    ----------
+    doubts : tuple of str
+        What delaying streams does not put right.
+    seconds_off : Mapping[int, float]
+        By which streams are late, by their index in the source.
+    indices : Mapping[int, int]
+        Of streams in the copy, by those in the source.
+    whole_seconds : float
+        By which the copy as a whole is later.
+    """
+
+    doubts: tuple[str, ...]
+    seconds_off: Mapping[int, float]
+    indices: Mapping[int, int]
+    whole_seconds: float
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -20,7 +20,13 @@ MIN_PART_CONFIDENCE = 0.95  # of each part of a file whose offset is said to ste
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What is asked of a file; as in `avsync.DetectOptions`."""
+    """What is asked of a file.
+
+    Attributes
+    ----------
+    max_offset_seconds, upstream_scoring, detect_changes, accept : float or bool
+        As in `avsync.DetectOptions`.
+    """
 
     max_offset_seconds: float = 1.0
     upstream_scoring: bool = False
@@ -30,11 +36,21 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One way in which the offset may run through a file."""
+    """One way in which the offset may run through a file.
+
+    Attributes
+    ----------
+    active : ActiveSpeaker
+        Distances by block and offset, of the face that counts.
+    segments : tuple of Segment
+        In time.
+    parts : tuple of Part
+        Of the blocks: one for each segment.
+    """
 
     active: ActiveSpeaker
-    segments: tuple[Segment, ...]  # in time
-    parts: tuple[Part, ...]  # of the talk's stretches: one for each segment
+    segments: tuple[Segment, ...]
+    parts: tuple[Part, ...]
 
     @property
     def main(self) -> int:
@@ -55,7 +71,22 @@ class Hypothesis:
 def best_hypothesis(
     looks: Sequence[EmbeddedClip], calibration: Calibration, question: SearchOptions
 ) -> Hypothesis | None:
-    """The way in which most is gained: a constant offset, a line or steps; None: no comparison."""
+    """The way in which most is gained: a constant offset, a line or jumps.
+
+    Parameters
+    ----------
+    looks : sequence of EmbeddedClip
+        Parts of a file, in time.
+    calibration : Calibration
+        Of the weights that embedded them.
+    question : SearchOptions
+        What is asked.
+
+    Returns
+    -------
+    Hypothesis or None
+        None where nothing can be compared.
+    """
     max_shift = round(question.max_offset_seconds * HOPS_PER_SECOND)
     active = distance_table(looks, max_shift)
     constant = _constant(looks, active, calibration) if active else None
@@ -78,6 +109,20 @@ def per_face_hypotheses(
 
     That one of several is sure is likelier than that a certain one is: the offsets of each count as
     candidates.
+
+    Parameters
+    ----------
+    looks : sequence of EmbeddedClip
+        Parts of a file, in time.
+    calibration : Calibration
+        Of the weights that embedded them.
+    question : SearchOptions
+        What is asked.
+
+    Returns
+    -------
+    dict of Hypothesis
+        By the numbers of `avsync.tracks.all_tracks`.
     """
     max_shift = round(question.max_offset_seconds * HOPS_PER_SECOND)
     faces = all_tracks(looks)
@@ -94,7 +139,22 @@ def per_face_hypotheses(
 def most_confident(
     together: Hypothesis | None, alone: Mapping[int, Hypothesis], enough: float
 ) -> Hypothesis | None:
-    """What all faces tell together; where that is not sure enough, what one tells that is."""
+    """What all faces tell together; where that is not sure enough, what one tells that is.
+
+    Parameters
+    ----------
+    together : Hypothesis or None
+        Of all faces.
+    alone : mapping of Hypothesis
+        Of each by itself.
+    enough : float
+        Confidence.
+
+    Returns
+    -------
+    Hypothesis or None
+        One of them.
+    """
     if together is None or together.confidence >= enough or not alone:
         return together
     best = max(alone.values(), key=lambda found: found.confidence)

@@ -22,7 +22,22 @@ PLAUSIBLE_AGREEMENT = 0.5  # of parts that are told as the reason for doubt
 def missing_evidence(
     looks: Sequence[EmbeddedClip], found: Hypothesis | None, speech_seconds: float
 ) -> str | None:
-    """What an answer would need and is not there; None: picture and sound can be compared."""
+    """What an answer would need and is not there.
+
+    Parameters
+    ----------
+    looks : sequence of EmbeddedClip
+        Parts of a file, in time.
+    found : Hypothesis or None
+        What they tell.
+    speech_seconds : float
+        In which something is heard while a face is seen.
+
+    Returns
+    -------
+    str or None
+        None: picture and sound can be compared.
+    """
     if not sum(seen.frame_count for seen in looks):
         return "no picture could be decoded"
     tracks = [track for _, track in all_tracks(looks)]
@@ -49,9 +64,25 @@ def rejection_reason(
     speech_seconds: float,
     question: SearchOptions,
 ) -> str | None:
-    """Why the offset that was found is no answer, and what to try; None: it is one.
+    """Why the offset that was found is no answer, and what to try.
 
-    `alone` is what each of several faces tells by itself.
+    Parameters
+    ----------
+    looks : sequence of EmbeddedClip
+        Parts of a file, in time.
+    found : Hypothesis
+        What they tell.
+    alone : mapping of Hypothesis
+        What each of several faces tells by itself.
+    speech_seconds : float
+        In which something is heard while a face is seen.
+    question : SearchOptions
+        What is asked.
+
+    Returns
+    -------
+    str or None
+        None: it is one.
     """
     if any(part.offset.at_edge for part in found.parts):
         wider = 5 * question.max_offset_seconds

@@ -41,7 +41,22 @@ def reach_verdict(
 ) -> SyncReport:
     """Compare picture and sound, find the offset and who speaks, and say how sure it is.
 
-    `looks` are one or more parts of the file, in time.
+    Parameters
+    ----------
+    path : str
+        What the file is called.
+    looks : sequence of EmbeddedClip
+        One or more parts of it, in time.
+    calibration : Calibration
+        Of the weights that embedded them.
+    question : SearchOptions
+        What is asked.
+
+    Returns
+    -------
+    SyncReport
+        With candidates and curve where anything could be compared, and an answer where that is
+        sure enough.
     """
     alone = per_face_hypotheses(looks, calibration, question)
     found = best_hypothesis(looks, calibration, question)
@@ -72,7 +87,20 @@ def reach_verdict(
 
 
 def candidates(found: Hypothesis, calibration: Calibration) -> tuple[Candidate, ...]:
-    """The offset that was found, and the lowest other minima of its curve; none at the edge."""
+    """The offset that was found, and the lowest other minima of its curve.
+
+    Parameters
+    ----------
+    found : Hypothesis
+        What a file tells.
+    calibration : Calibration
+        Of the weights that embedded it.
+
+    Returns
+    -------
+    tuple of Candidate
+        Three at most, what was found first; none where that lies at the edge of the search.
+    """
     if any(part.offset.at_edge for part in found.parts):
         return ()
     main, part = found.segments[found.main], found.parts[found.main]

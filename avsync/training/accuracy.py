@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from avsync.model.networks import AnyStreams
-from avsync.model.optimize import half_precision
 from avsync.timebase import WINDOW_FRAMES
 from avsync.training.batches import whole
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
+from avsync.training.embedding import embedded
 
 REACH = 15  # frames: 31 candidates
 TOLERANCE = 1  # frame
@@ -69,7 +69,7 @@ class Pairs:
     audio: NDArray[np.float32]
 
 
-def accuracy(streams: AnyStreams, clips: Sequence[Clip]) -> Accuracy:
+def accuracy(streams: AnyStreams, clips: Sequence[PreparedClip]) -> Accuracy:
     """Measure on whole clips, each at its own offset, as `avsync.training.accuracy` says.
 
     Raises
@@ -103,18 +103,17 @@ def score(clips: Sequence[NDArray[np.float32]]) -> Accuracy:
     )
 
 
-def embed_pairs(streams: AnyStreams, clip: Clip) -> Pairs:
+def embed_pairs(streams: AnyStreams, clip: PreparedClip) -> Pairs:
     """Embed all of a clip that has both picture and sound."""
-    device = next(streams.parameters()).device
-    streams.eval()
     frames, sounds = whole(clip, streams.config.geometry.pixels)
-    with torch.inference_mode(), half_precision(device):
-        video = streams.embed_video(frames.to(device))
-        audio = streams.embed_sounds(sounds.to(device))[:, 0]
-    return Pairs(clip.source.speaker, video.float().cpu().numpy(), audio.float().cpu().numpy())
+    return Pairs(
+        clip.source.speaker,
+        embedded(streams, streams.embed_video, frames),
+        embedded(streams, lambda windows: streams.embed_sounds(windows)[:, 0], sounds),
+    )
 
 
-def distances(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
+def distances(streams: AnyStreams, clip: PreparedClip) -> NDArray[np.float32]:
     """Distances of each picture of a clip to the sounds 15 frames before to 15 frames after it.
 
     Returns

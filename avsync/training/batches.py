@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from avsync.speech import WINDOW_SAMPLES, mfcc
 from avsync.timebase import HOP_SAMPLES, HOPS_PER_FRAME, WINDOW_FRAMES, WINDOW_HOPS
 from avsync.training.augment import augment_frames, augment_samples, plain_frames
-from avsync.training.clips import Clip, by_speaker
+from avsync.training.clips import PreparedClip, by_speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Batches(Dataset[Batch]):
 
     Parameters
     ----------
-    clips : sequence of Clip
+    clips : sequence of PreparedClip
         To draw from: a speaker by the root of their windows, a clip of theirs by its windows.
     pixels : int
         Side of the network's crops.
@@ -62,7 +62,7 @@ class Batches(Dataset[Batch]):
     """
 
     def __init__(
-        self, clips: Sequence[Clip], pixels: int, windows: int, stretch: int, seed: int
+        self, clips: Sequence[PreparedClip], pixels: int, windows: int, stretch: int, seed: int
     ) -> None:
         self.pixels, self.windows, self.stretch, self.seed = pixels, windows, stretch, seed
         groups = by_speaker(clips)
@@ -83,13 +83,13 @@ class Batches(Dataset[Batch]):
             sounds.append(sounds_of(sound))
         return Batch(torch.cat(frames), torch.cat(sounds), [len(s) for s in sounds])
 
-    def _draw(self, rng: Generator) -> Clip:
+    def _draw(self, rng: Generator) -> PreparedClip:
         group = self.speakers[rng.choice(len(self.speakers), p=self.speaker_share)]
         sizes = np.array([len(c.valid_windows) for c in group], float)
         return group[rng.choice(len(group), p=sizes / sizes.sum())]
 
     def _augmented(
-        self, clip: Clip, first: int, count: int, rng: Generator
+        self, clip: PreparedClip, first: int, count: int, rng: Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         picture = clip.frames[first : first + count + WINDOW_FRAMES - 1]
         sound = sound_of(clip, first, count)
@@ -99,7 +99,7 @@ class Batches(Dataset[Batch]):
         )
 
 
-def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
+def whole(clip: PreparedClip, pixels: int) -> tuple[Tensor, Tensor]:
     """All of a clip as detection would see it.
 
     Returns
@@ -112,7 +112,7 @@ def whole(clip: Clip, pixels: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(frames), sounds_of(sound_of(clip, first, count))
 
 
-def sound_of(clip: Clip, first: int, count: int) -> NDArray[np.int16]:
+def sound_of(clip: PreparedClip, first: int, count: int) -> NDArray[np.int16]:
     """Samples of `count` windows from frame `first` of the track on."""
     start = clip.sound_hop(first) * HOP_SAMPLES
     hops = (count - 1) * HOPS_PER_FRAME + WINDOW_HOPS
@@ -125,7 +125,7 @@ def sounds_of(samples: NDArray[np.int16] | NDArray[np.float64]) -> Tensor:
     return vectors.unfold(0, WINDOW_HOPS, HOPS_PER_FRAME).permute(0, 2, 1)
 
 
-def _stretch(clip: Clip, wanted: int, rng: Generator) -> tuple[int, int]:
+def _stretch(clip: PreparedClip, wanted: int, rng: Generator) -> tuple[int, int]:
     """First frame and number of windows of a random stretch."""
     valid = clip.valid_windows
     count = min(wanted, len(valid))

@@ -15,7 +15,7 @@ from avsync.model.networks import AnyStreams
 from avsync.sync.confidence import Calibration
 from avsync.sync.offset import BASIN_MS, Offset
 from avsync.tolerance import ACCEPT
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.trials import OWN, Trial, Trials
 
 LENGTHS = (25, 50, 100, 200, 400)  # windows
@@ -56,7 +56,7 @@ class Examples:
 
 
 def calibrate(
-    streams: AnyStreams, clips: Sequence[Clip], tolerance_ms: float, seed: int = 0
+    streams: AnyStreams, clips: Sequence[PreparedClip], tolerance_ms: float, seed: int = 0
 ) -> dict[str, Any]:
     """Fit confidence on held-out clips.
 
@@ -64,7 +64,7 @@ def calibrate(
     ----------
     streams : AnyStreams
         The network.
-    clips : sequence of Clip
+    clips : sequence of PreparedClip
         That it has not learnt from.
     tolerance_ms : float
         Of a clip's own offset, within which an answer is right: 40 ms where that is known, more

@@ -9,13 +9,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avsync.errors import WeightsError
 from avsync.model import weights
 from avsync.model.networks import AnyStreams
-from avsync.model.optimize import half_precision
 from avsync.speech import is_audible, mfcc
 from avsync.sync.active_speaker import select_active_speaker
 from avsync.sync.blocks import distance_blocks
@@ -23,8 +21,8 @@ from avsync.sync.confidence import Calibration
 from avsync.sync.offset import Offset, find_offset
 from avsync.system.downloads import sha256_of
 from avsync.timebase import HOPS_PER_SECOND
-from avsync.training.augment import plain_frames
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
+from avsync.training.embedding import embed_picture, embed_samples
 
 SURE = 0.7  # confidence from which a measured offset is believed
 NEAR_MS = 100.0  # an unsure clip that may well be in step is taken as it is
@@ -116,7 +114,7 @@ class Judge:
         """Of the weights file."""
         return sha256_of(weights.find(name))
 
-    def measure(self, clip: Clip) -> dict[str, Any]:
+    def measure(self, clip: PreparedClip) -> dict[str, Any]:
         """The offset of a clip as it is in its file, and how sure."""
         offset = embed_clip(self.streams, clip).offset()
         if offset is None:
@@ -127,32 +125,13 @@ class Judge:
         }
 
 
-def embed_clip(streams: AnyStreams, clip: Clip) -> EmbeddedClip:
+def embed_clip(streams: AnyStreams, clip: PreparedClip) -> EmbeddedClip:
     """Embed all of a clip as detection would."""
     video = embed_picture(streams, clip)
     samples = clip.samples
     audio = embed_samples(streams, samples)
     sounding = is_audible(mfcc([samples]))[: len(audio)]
     return EmbeddedClip(video, audio, sounding, clip.first_frame)
-
-
-def embed_picture(streams: AnyStreams, clip: Clip) -> NDArray[np.float32]:
-    """Embed a clip's face: (T - 4, D), one window starts at each frame."""
-    device = next(streams.parameters()).device
-    streams.eval()
-    frames = plain_frames(clip.frames, streams.config.geometry.pixels)
-    with torch.inference_mode(), half_precision(device):
-        video = streams.embed_video(torch.from_numpy(frames).to(device))
-    return np.asarray(video.float().cpu().numpy())
-
-
-def embed_samples(streams: AnyStreams, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Embed sound: (S - 19, D), every 10 ms."""
-    device = next(streams.parameters()).device
-    streams.eval()
-    with torch.inference_mode(), half_precision(device):
-        audio = streams.embed_audio(torch.from_numpy(mfcc([samples])).to(device))
-    return np.asarray(audio.float().cpu().numpy())
 
 
 def decide(measured: dict[str, Any], known_ms: float) -> Verdict:

@@ -23,7 +23,7 @@ LRS2_PARTS = ("main", "pretrain")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ClipSource:
     """A video to learn from.
 
     Attributes
@@ -48,12 +48,12 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Clip:
+class PreparedClip:
     """A prepared video: one face and its sound; arrays are read when they are asked for.
 
     Attributes
     ----------
-    source : Source
+    source : ClipSource
         The video.
     prepared : Path
         The .npz with `frames` and `samples`.
@@ -69,7 +69,7 @@ class Clip:
         Median of the face's box, source pixels.
     """
 
-    source: Source
+    source: ClipSource
     prepared: Path
     first_frame: int
     frame_count: int
@@ -103,7 +103,7 @@ class Clip:
         return range(first, max(first, last))
 
 
-def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
+def find_sources(data: Iterable[Path], part: str | None = None) -> list[ClipSource]:
     """Videos of folders and manifests.
 
     A manifest is a TSV with the columns `file` (relative to it) and, where known, `speaker`, `kind`
@@ -122,7 +122,7 @@ def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
     DataError
         Where there is nothing.
     """
-    sources: list[Source] = []
+    sources: list[ClipSource] = []
     for place in data:
         if part is not None:
             sources += _read_lrs2_list(place, part)
@@ -137,15 +137,17 @@ def find_sources(data: Iterable[Path], part: str | None = None) -> list[Source]:
     return sources
 
 
-def by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+def by_speaker(clips: Iterable[PreparedClip]) -> dict[str, list[PreparedClip]]:
     """Clips grouped by who speaks."""
-    groups: dict[str, list[Clip]] = defaultdict(list)
+    groups: dict[str, list[PreparedClip]] = defaultdict(list)
     for clip in clips:
         groups[clip.source.speaker].append(clip)
     return groups
 
 
-def split(clips: Iterable[Clip], speakers: set[str]) -> tuple[list[Clip], list[Clip]]:
+def split(
+    clips: Iterable[PreparedClip], speakers: set[str]
+) -> tuple[list[PreparedClip], list[PreparedClip]]:
     """Clips to learn from, and those of `speakers`, to measure on."""
     clips = list(clips)
     learning = [clip for clip in clips if clip.source.speaker not in speakers]
@@ -168,14 +170,14 @@ def read_speakers(path: Path | None) -> set[str]:
         raise DataError(f"{path}: {error.strerror}; name a file of speakers") from error
 
 
-def _in_folder(path: Path, folder: Path) -> Source:
+def _in_folder(path: Path, folder: Path) -> ClipSource:
     inside = path.relative_to(folder)
     speaker = str(path.parent) if len(inside.parts) > 1 else str(path)
     lrs2 = [name for name in inside.parts if name in LRS2_PARTS]
-    return Source(path, speaker, lrs2[0] if lrs2 else folder.name)
+    return ClipSource(path, speaker, lrs2[0] if lrs2 else folder.name)
 
 
-def _read_lrs2_list(place: Path, part: str) -> list[Source]:
+def _read_lrs2_list(place: Path, part: str) -> list[ClipSource]:
     """Clips of a list such as `test.txt`: lines of `video/clip`, sometimes with a flag behind."""
     root = place / "mvlrs_v1" if (place / "mvlrs_v1").is_dir() else place
     folder = root / ("pretrain" if part == "pretrain" else "main")
@@ -186,16 +188,17 @@ def _read_lrs2_list(place: Path, part: str) -> list[Source]:
         )
     names = [line.split()[0] for line in lists[0].read_text().splitlines() if line.strip()]
     return [
-        Source(folder / f"{name}.mp4", str((folder / name).parent), folder.name) for name in names
+        ClipSource(folder / f"{name}.mp4", str((folder / name).parent), folder.name)
+        for name in names
     ]
 
 
-def _read_manifest(path: Path) -> list[Source]:
+def _read_manifest(path: Path) -> list[ClipSource]:
     rows = read_table(path)
     if "file" not in rows[0]:
         raise DataError(f"{path}: no column `file`; a manifest is a TSV with a heading line")
     return [
-        Source(
+        ClipSource(
             path.parent / row["file"],
             row.get("speaker") or row["file"],
             Path(row["file"]).parts[0],

@@ -14,7 +14,7 @@ from avsync.sync.confidence import Calibration
 from avsync.system.progress import Progress, silent
 from avsync.training.accuracy import Accuracy, distances_of, embed_pairs, score
 from avsync.training.answers import Answers, answers_to
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.retrieval import Recall, retrieve
 from avsync.training.trials import Trials
 
@@ -47,7 +47,10 @@ class Evaluation:
 
 
 def evaluate(
-    weights: Weights, clips: Sequence[Clip], table_only: bool = False, progress: Progress = silent
+    weights: Weights,
+    clips: Sequence[PreparedClip],
+    table_only: bool = False,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Measure weights on clips that they were not trained on, at the clips' own offsets.
 
@@ -55,7 +58,7 @@ def evaluate(
     ----------
     weights : Weights
         Trials need calibrated ones.
-    clips : sequence of Clip
+    clips : sequence of PreparedClip
         Held out.
     table_only : bool, optional
         The paper's protocol and retrieval alone, without trials.

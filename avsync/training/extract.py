@@ -17,17 +17,17 @@ from avsync.media.decode import decoded_size, read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.system.atomic import write_whole
 from avsync.timebase import FRAMES_PER_SECOND
-from avsync.training.clips import Clip, Source
+from avsync.training.clips import ClipSource, PreparedClip
 
 MIN_FRAMES = FRAMES_PER_SECOND  # shorter tracks teach nothing
 
 
-def extract(source: Source, target: Path, geometry: CropGeometry) -> None:
+def extract(source: ClipSource, target: Path, geometry: CropGeometry) -> None:
     """Write the face and the sound of a video as a prepared clip, or why there is none.
 
     Parameters
     ----------
-    source : Source
+    source : ClipSource
         The video.
     target : Path
         The .npz.
@@ -82,7 +82,7 @@ def _one_face(path: Path, geometry: CropGeometry) -> dict[str, Any]:
     }
 
 
-def open_prepared(source: Source, prepared: Path) -> Clip | str:
+def open_prepared(source: ClipSource, prepared: Path) -> PreparedClip | str:
     """A prepared clip, or why there is none.
 
     Raises
@@ -96,6 +96,8 @@ def open_prepared(source: Source, prepared: Path) -> Clip | str:
                 return why
             names = ("first_frame", "frame_count", "sample_count", "picture_height")
             numbers = {name: int(facts[name]) for name in names}
-            return Clip(source, prepared, face_height=float(facts["face_height"]), **numbers)
+            return PreparedClip(
+                source, prepared, face_height=float(facts["face_height"]), **numbers
+            )
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise DataError(f"{prepared}: damaged ({error}); delete it, then prepare again") from error

@@ -25,7 +25,7 @@ from avsync.faces.crops import CropGeometry
 from avsync.system.atomic import write_whole
 from avsync.system.progress import Progress, silent
 from avsync.training.clean import Judge, Verdict, decide
-from avsync.training.clips import Clip, Source, read_table
+from avsync.training.clips import ClipSource, PreparedClip, read_table
 from avsync.training.extract import extract, open_prepared
 
 MARGIN = 1.3  # a prepared crop shows so many times the side of the network's, for augmentation
@@ -39,7 +39,7 @@ class Prepared:
 
     Attributes
     ----------
-    clips : list of Clip
+    clips : list of PreparedClip
         Kept, their own offsets known.
     verdicts : Counter of str
         Of all sources.
@@ -47,13 +47,13 @@ class Prepared:
         The others, each with why.
     """
 
-    clips: list[Clip]
+    clips: list[PreparedClip]
     verdicts: Counter[str]
     left_out: list[str]
 
 
 def prepare(
-    sources: Sequence[Source],
+    sources: Sequence[ClipSource],
     geometry: CropGeometry,
     folder: Path,
     jobs: int = 1,
@@ -64,7 +64,7 @@ def prepare(
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of ClipSource
         The videos.
     geometry : CropGeometry
         Of the network's crops.
@@ -96,14 +96,14 @@ def prepare(
     kept = [
         replace(clip, source=replace(clip.source, offset_ms=verdict.offset_ms))
         for clip, verdict in zip(clips, verdicts, strict=True)
-        if isinstance(clip, Clip) and verdict.keeps
+        if isinstance(clip, PreparedClip) and verdict.keeps
     ]
     judged = list(zip(sources, verdicts, strict=True))
     left_out = [f"{source.path}: {verdict.why}" for source, verdict in judged if not verdict.keeps]
     return Prepared(kept, Counter(verdict.why for verdict in verdicts), left_out)
 
 
-def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:
+def read_prepared(folder: Path, geometry: CropGeometry) -> list[PreparedClip]:
     """Clips that a prepared folder says to learn from.
 
     Raises
@@ -115,12 +115,12 @@ def read_prepared(folder: Path, geometry: CropGeometry) -> list[Clip]:
     for row in read_table(folder / INDEX):
         if not row["prepared"]:
             continue
-        source = Source(
+        source = ClipSource(
             Path(row["file"]), row["speaker"], row["group"], float(row["offset_ms"]),
             row["language"],
         )  # fmt: skip
         clip = open_prepared(source, folder / row["prepared"])
-        if isinstance(clip, Clip):
+        if isinstance(clip, PreparedClip):
             clips.append(clip)
     if clips and clips[0].frames.shape[1:] != with_margin(geometry).shape:
         raise DataError(
@@ -139,40 +139,42 @@ def with_margin(geometry: CropGeometry) -> CropGeometry:
     return replace(geometry, side=geometry.side * MARGIN, pixels=round(geometry.pixels * MARGIN))
 
 
-def _judge(clips: Sequence[Clip | str], judge: str, jobs: int, progress: Progress) -> list[Verdict]:
+def _judge(
+    clips: Sequence[PreparedClip | str], judge: str, jobs: int, progress: Progress
+) -> list[Verdict]:
     """Measure every clip's own offset; what these weights have measured before is remembered."""
     Judge.load(judge)  # before any work: weights that cannot judge
     sha256 = Judge.sha256(judge)
     notes = {
         clip.prepared: clip.prepared.with_suffix(f".{sha256[:12]}.json")
         for clip in clips
-        if isinstance(clip, Clip)
+        if isinstance(clip, PreparedClip)
     }
     work = [
         (clip, notes[clip.prepared])
         for clip in clips
-        if isinstance(clip, Clip) and not notes[clip.prepared].exists()
+        if isinstance(clip, PreparedClip) and not notes[clip.prepared].exists()
     ]
     _in_parallel(_measure_one, work, repeat(judge), jobs, "measuring clips", progress)
     return [
         decide(json.loads(notes[clip.prepared].read_text()), clip.source.offset_ms)
-        if isinstance(clip, Clip)
+        if isinstance(clip, PreparedClip)
         else Verdict(False, clip)
         for clip in clips
     ]
 
 
-def _as_they_are(clips: Sequence[Clip | str]) -> list[Verdict]:
+def _as_they_are(clips: Sequence[PreparedClip | str]) -> list[Verdict]:
     return [
         Verdict(True, "not measured", clip.source.offset_ms)
-        if isinstance(clip, Clip)
+        if isinstance(clip, PreparedClip)
         else Verdict(False, clip)
         for clip in clips
     ]
 
 
 def _write_index(
-    path: Path, sources: Sequence[Source], targets: Sequence[Path], verdicts: Sequence[Verdict]
+    path: Path, sources: Sequence[ClipSource], targets: Sequence[Path], verdicts: Sequence[Verdict]
 ) -> None:
     file = io.StringIO()
     writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -193,7 +195,7 @@ def _write_index(
     write_whole(path, os.fsencode(file.getvalue()))
 
 
-def _key(source: Source, geometry: CropGeometry) -> str:
+def _key(source: ClipSource, geometry: CropGeometry) -> str:
     try:
         state = source.path.stat()
     except OSError as error:
@@ -225,5 +227,5 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _measure_one(clip: Clip, target: Path, judge: str) -> None:
+def _measure_one(clip: PreparedClip, target: Path, judge: str) -> None:
     write_whole(target, json.dumps(Judge.load(judge).measure(clip)).encode())

@@ -10,7 +10,7 @@ from avsync.model import weights
 from avsync.model.config import CONFIGS, ModelConfig
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAME_MS
-from avsync.training.clips import Clip, find_sources, read_speakers, split
+from avsync.training.clips import PreparedClip, find_sources, read_speakers, split
 from avsync.training.evaluate import Evaluation, evaluate
 from avsync.training.options import TrainOptions
 from avsync.training.prepare import is_prepared, prepare, read_prepared
@@ -80,7 +80,7 @@ def gather(
     progress: Progress,
     say: Callable[[str], None],
     part: str | None = None,
-) -> list[Clip]:
+) -> list[PreparedClip]:
     """Clips of prepared folders, and of other data, which is prepared now, its offsets unmeasured.
 
     Parameters
@@ -105,7 +105,7 @@ def gather(
     DataError
         Where there are none.
     """
-    clips: list[Clip] = []
+    clips: list[PreparedClip] = []
     for place in data:
         if is_prepared(place):
             clips += read_prepared(place, config.geometry)

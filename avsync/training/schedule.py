@@ -19,8 +19,8 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
 
     Examples
     --------
-    >>> [round(learning_rate(step, 1000, 1.0), 2) for step in (0, 99, 550, 999)]
-    [0.01, 1.0, 0.5, 0.01]
+    >>> [round(learning_rate(step, 1000, 1.0), 3) for step in (0, 99, 550, 999)]
+    [0.01, 1.0, 0.505, 0.01]
 
     References
     ----------

@@ -27,7 +27,7 @@ from avsync.training.accuracy import Accuracy, accuracy
 from avsync.training.batches import Batch, Batches, sounds_of
 from avsync.training.calibrate import calibrate
 from avsync.training.checkpoint import Checkpoint
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.device import Place, place
 from avsync.training.log import Log
 from avsync.training.objectives import build_objective
@@ -66,8 +66,8 @@ class Matcher(nn.Module):
 
 
 def train(
-    clips: Sequence[Clip],
-    held_out: Sequence[Clip],
+    clips: Sequence[PreparedClip],
+    held_out: Sequence[PreparedClip],
     output: Path,
     options: TrainOptions,
     provenance: dict[str, Any],
@@ -76,36 +76,11 @@ def train(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> Accuracy | None:
-    """Train streams, and write their weights.
+    """Train streams, write their weights, return their accuracy on the clips held out.
 
-    A checkpoint beside the output lets a run that was killed go on where it was, with the result of
-    an uninterrupted one; it is removed when the weights are written.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-        To learn from.
-    held_out : sequence of Clip
-        To measure on, and to calibrate confidence on.
-    output : Path
-        The weights file.
-    options : TrainOptions
-        How to train.
-    provenance : dict of str to any
-        Facts on the data that the file is to keep.
-    checkpoint_seconds : float, optional
-        How often a checkpoint is written.
-    tolerance_ms : float, optional
-        A held-out answer is right so near to its clip's own offset.
-    progress : callable, optional
-        Is told steps.
-    say : callable, optional
-        Gets lines for people.
-
-    Returns
-    -------
-    Accuracy or None
-        On `held_out`; None without, or in a process that does not lead.
+    Confidence is calibrated on them, too: right is what lies within `tolerance_ms` of a clip's own
+    offset. A checkpoint beside the output lets a run that was killed go on where it was, with the
+    result of an uninterrupted one; it is removed when the weights are written.
 
     Raises
     ------
@@ -156,7 +131,7 @@ def _provenance(data: dict[str, Any], options: TrainOptions, here: Place) -> dic
 
 
 def _begin(
-    clips: Sequence[Clip], options: TrainOptions, device: torch.device
+    clips: Sequence[PreparedClip], options: TrainOptions, device: torch.device
 ) -> tuple[TrainingState, Matcher, AveragedModel]:
     """What learns, and the average over its last steps, which is what is kept."""
     torch.manual_seed(options.seed)
@@ -174,7 +149,7 @@ def _begin(
     return state, matcher, averaged
 
 
-def _streams(clips: Sequence[Clip], options: TrainOptions) -> AnyStreams:
+def _streams(clips: Sequence[PreparedClip], options: TrainOptions) -> AnyStreams:
     """Streams to start from: those of a weights file, or new ones."""
     config = CONFIGS[options.config]
     if options.start:
@@ -191,7 +166,7 @@ def _streams(clips: Sequence[Clip], options: TrainOptions) -> AnyStreams:
     return fresh
 
 
-def _measure_mfcc(streams: DefaultStreams, clips: Sequence[Clip]) -> None:
+def _measure_mfcc(streams: DefaultStreams, clips: Sequence[PreparedClip]) -> None:
     """Scale of each coefficient over (some of) the data, kept in the weights."""
     some = clips[:: max(1, len(clips) // 400)]
     vectors = torch.cat([sounds_of(clip.samples)[:, 0] for clip in some])
@@ -206,7 +181,7 @@ def _streams_of(averaged: AveragedModel) -> AnyStreams:
 
 
 def _loader(
-    state: TrainingState, clips: Sequence[Clip], options: TrainOptions, here: Place
+    state: TrainingState, clips: Sequence[PreparedClip], options: TrainOptions, here: Place
 ) -> "DataLoader[Batch]":
     pixels = CONFIGS[options.config].geometry.pixels
     stretch = max(MIN_STRETCH, options.n_way)

@@ -25,8 +25,9 @@ from avsync.timebase import (
     WINDOW_FRAMES,
 )
 from avsync.tracks import EmbeddedClip, FaceTrack
-from avsync.training.clean import embed_clip, embed_samples
-from avsync.training.clips import Clip
+from avsync.training.clean import embed_clip
+from avsync.training.clips import PreparedClip
+from avsync.training.embedding import embed_samples
 from avsync.training.noises import mix_at_snr, music, room_noise
 
 MOVED_FRAMES = 20  # sound is moved by up to so much
@@ -48,7 +49,7 @@ class Trial:
 
     Attributes
     ----------
-    clip : Clip
+    clip : PreparedClip
         Whose face it is.
     seen : EmbeddedClip
         As detection would embed it.
@@ -62,7 +63,7 @@ class Trial:
         For the clip's own sound only.
     """
 
-    clip: Clip
+    clip: PreparedClip
     seen: EmbeddedClip
     windows: int
     reach_seconds: int
@@ -103,13 +104,13 @@ class Trials:
     ----------
     streams : AnyStreams
         The network.
-    clips : sequence of Clip
+    clips : sequence of PreparedClip
         That it has not learnt from.
     seed : int
         Of everything random.
     """
 
-    def __init__(self, streams: AnyStreams, clips: Sequence[Clip], seed: int = 0) -> None:
+    def __init__(self, streams: AnyStreams, clips: Sequence[PreparedClip], seed: int = 0) -> None:
         self.clips = [clip for clip in clips if len(clip.valid_windows) > 1]
         self._rng = np.random.default_rng(seed)
         self._embedded = [embed_clip(streams, clip) for clip in self.clips]

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from avsync.timebase import WINDOW_FRAMES
 from avsync.training.augment import augment_frames
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.words.examples import Example
 
 SHAKEN_FRAMES = 1  # a word is not always quite in the middle
@@ -103,7 +103,7 @@ class WordBatches(Dataset[WordBatch]):
         )
 
     def _stretch(
-        self, clip: Clip, first: int, count: int, rng: Generator
+        self, clip: PreparedClip, first: int, count: int, rng: Generator
     ) -> NDArray[np.uint8] | NDArray[np.float32]:
         if self.features is not None:
             return self.features[clip.prepared][first : first + count]

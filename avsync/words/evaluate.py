@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import DataError
 from avsync.system.progress import Progress, silent
-from avsync.training.clean import embed_picture
+from avsync.training.embedding import embed_picture
 from avsync.words.batches import by_clip
 from avsync.words.data import Part
 from avsync.words.examples import Example, Examples

@@ -9,7 +9,7 @@ from avsync.faces.crops import CropGeometry
 from avsync.model import weights
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, WINDOW_FRAMES
-from avsync.training.clips import Clip, Source
+from avsync.training.clips import ClipSource, PreparedClip
 from avsync.training.prepare import prepare
 from avsync.words.data import PARTS, WORD_FRAMES, Part, Word, read_words
 
@@ -23,7 +23,7 @@ class Example:
 
     Attributes
     ----------
-    clip : Clip
+    clip : PreparedClip
         In which it is said.
     label : str
         The word.
@@ -31,7 +31,7 @@ class Example:
         Of its 29 frames, in the clip's track; may lie outside, as the last may.
     """
 
-    clip: Clip
+    clip: PreparedClip
     label: str
     first: int
 
@@ -113,7 +113,7 @@ def gather(
     """
     listed = read_words(place.data, place.videos)
     wanted = [word for word in listed.words if word.part in parts]
-    sources = {word.path: Source(word.path, str(word.path.parent), "words") for word in wanted}
+    sources = {word.path: ClipSource(word.path, str(word.path.parent), "words") for word in wanted}
     if not sources:
         raise DataError(f"{place.data}: no video for {' or '.join(parts)}; see `part` in the table")
     folder = place.cache or weights.cache_folder() / "clips"
@@ -128,7 +128,7 @@ def gather(
 
 
 def _cut(
-    words: Iterable[Word], clips: Iterable[Clip], faults: list[str]
+    words: Iterable[Word], clips: Iterable[PreparedClip], faults: list[str]
 ) -> dict[Part, list[Example]]:
     by_path = {clip.source.path: clip for clip in clips}
     found: dict[Part, list[Example]] = {part: [] for part in PARTS}

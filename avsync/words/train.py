@@ -19,9 +19,9 @@ from avsync.model.optimize import half_precision
 from avsync.system.progress import Progress, silent
 from avsync.training.augment import plain_frames
 from avsync.training.checkpoint import Checkpoint
-from avsync.training.clean import embed_picture
-from avsync.training.clips import Clip
+from avsync.training.clips import PreparedClip
 from avsync.training.device import Place, usual_device
+from avsync.training.embedding import embed_picture
 from avsync.training.state import WEIGHT_DECAY, TrainingState
 from avsync.words import model as files
 from avsync.words.batches import Features, WordBatch, WordBatches, by_clip
@@ -99,32 +99,10 @@ def train(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
 ) -> float | None:
-    """Train on the part `train`, and write a model file.
+    """Train on the part train, write a model file, return the share of right words in val.
 
     The vocabulary are the words that have an example to learn from. A checkpoint beside the output
     lets a run that was killed go on with the result of an uninterrupted one.
-
-    Parameters
-    ----------
-    examples : Examples
-        Of the parts train and val.
-    output : Path
-        The model file.
-    options : WordsOptions
-        How to train.
-    provenance : dict of str to any
-        Facts on the data that the file is to keep.
-    checkpoint_seconds : float, optional
-        How often a checkpoint is written.
-    progress : callable, optional
-        Is told clips and steps.
-    say : callable, optional
-        Gets lines for people.
-
-    Returns
-    -------
-    float or None
-        Share of right words in val; None: it has none.
 
     Raises
     ------
@@ -219,7 +197,7 @@ def _loss(net: WordsNet, batch: WordBatch, device: torch.device) -> Tensor:
     return F.cross_entropy(scores.float(), labels, label_smoothing=SMOOTHING)
 
 
-def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Features:
+def _embed(streams: AnyStreams, clips: Sequence[PreparedClip], progress: Progress) -> Features:
     features: Features = {}
     for done, clip in enumerate(clips, 1):
         features[clip.prepared] = embed_picture(streams, clip)
@@ -227,7 +205,7 @@ def _embed(streams: AnyStreams, clips: Sequence[Clip], progress: Progress) -> Fe
     return features
 
 
-def _measure_norms(streams: AnyStreams, clips: Sequence[Clip]) -> None:
+def _measure_norms(streams: AnyStreams, clips: Sequence[PreparedClip]) -> None:
     """Give a random network's batch norms the statistics of some clips: else they do nothing."""
     device = next(streams.parameters()).device
     for module in streams.modules():
