@@ -18,6 +18,7 @@ from avsync.errors import DataError, OutputError, UsageError
 from avsync.findings import Segment, TrackSummary
 from avsync.pages import charts
 from avsync.pages.answer import Allowed, facts, headline
+from avsync.pages.axis import Piece, TimeAxis
 from avsync.pages.file import file_page, runner_up
 from avsync.pages.folder import Pages, slug
 from avsync.pages.overview import Row, overview_pages
@@ -210,7 +211,7 @@ def test_the_map_has_early_sound_above_and_time_to_the_right() -> None:
     gains = np.zeros((10, 21), np.float32)
     gains[8:, 18] = 9  # +80 ms, late in the file
     offset_map = OffsetMap(0.4 * np.arange(10), 0.4, np.arange(-100.0, 101, 10), gains)
-    address = charts.heat_map(offset_map, 4.0, 100.0)
+    address = charts.heat_map(offset_map, Piece(0.0, 4.0, 0.0, 100.0), 100.0)
     data = np.frombuffer(b64decode(address.split(",")[1]), np.uint8)
     alpha = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)[..., 3]
     assert alpha.shape == (21, 10)
@@ -229,6 +230,17 @@ def test_lines_for_other_programs_have_their_sign(ms: float) -> None:
     assert ("delayed" in lines["kodi"], "ahead" in lines["kodi"]) == (ms > 0, ms < 0)
     with pytest.raises(UsageError, match="choose mpv, vlc"):
         line_for("winamp", moved)
+
+
+def test_of_long_files_only_what_was_looked_at_is_drawn() -> None:
+    whole = TimeAxis.of(60.0, [(0.0, 59.9)])
+    assert whole.is_whole and list(whole.spans(15, 30)) == [(25.0, 25.0)]
+    parts = TimeAxis.of(3600.0, [(0.0, 20.0), (600.0, 620.0), (3580.0, 3600.0)])
+    assert [round(piece.left, 2) for piece in parts.pieces] == [0, 33.67, 67.33]
+    assert list(parts.spans(100, 200)) == []
+    assert list(parts.spans(0, 3600)) == [(0.0, 32.667), (33.667, 32.666), (67.333, 32.667)]
+    assert [tick.label for tick in parts.ticks()] == ["0:00", "10:00", "59:40"]
+    assert [tick.label for tick in parts.ticks(2)] == ["0:00", "59:40"]
 
 
 # ---- where pages go

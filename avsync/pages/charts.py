@@ -7,6 +7,7 @@ text, and labels are placed beside them by percentages.
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from avsync.pipeline.details import HeardSound, OffsetMap
 from avsync.timebase import HOPS_PER_SECOND
+
+if TYPE_CHECKING:
+    from avsync.pages.axis import Piece, TimeAxis
 
 MOST_COLUMNS, MOST_BINS = 900, 800
 HEAT_COLOUR = (222, 128, 56)  # BGR: is seen on white and on near-black
@@ -89,21 +93,24 @@ def area(x: Sequence[float], top: Sequence[float], bottom: Sequence[float]) -> s
     return f"M{'L'.join(there + back)}Z" if there else ""
 
 
-def waveform(sounds: Sequence[HeardSound], duration_seconds: float) -> str:
+def waveform(sounds: Sequence[HeardSound], axis: "TimeAxis") -> str:
     """The loudness of all looks as one SVG path around the middle."""
     loudest = max((float(s.peaks.max(initial=0)) for s in sounds), default=0.0) or 1.0
     paths = []
     for sound in sounds:
         values = np.sqrt(np.maximum(sound.peaks, 0) / loudest)
-        x, height = _binned(values, sound.start_seconds, 1 / HOPS_PER_SECOND, duration_seconds)
-        paths.append(area(x, [50 - 48 * v for v in height], [50 + 48 * v for v in height]))
+        for x, height in _binned(values, sound.start_seconds, 1 / HOPS_PER_SECOND, axis):
+            paths.append(area(x, [50 - 48 * v for v in height], [50 + 48 * v for v in height]))
     return "".join(paths)
 
 
-def movement(values: NDArray[np.float32], start: float, each: float, duration: float) -> str:
+def movement(values: NDArray[np.float32], start: float, each: float, axis: "TimeAxis") -> str:
     """Lip movement, 0..1, as an SVG path over the bottom."""
-    x, height = _binned(values, start, each, duration)
-    return area(x, [100 - 88 * min(1.0, v) for v in height], [100.0] * len(height))
+    paths = (
+        area(x, [100 - 88 * min(1.0, v) for v in height], [100.0] * len(height))
+        for x, height in _binned(values, start, each, axis)
+    )
+    return "".join(paths)
 
 
 def runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -125,12 +132,14 @@ def spans_heard(sound: HeardSound, gap_seconds: float = 0.2) -> Iterator[tuple[f
         )
 
 
-def heat_map(offset_map: OffsetMap, duration_seconds: float, reach_ms: float) -> str:
-    """Gains as a PNG in a data address: time to the right, early sound above."""
+def heat_map(offset_map: OffsetMap, piece: "Piece", reach_ms: float) -> str:
+    """Gains as a PNG in a data address: time to the right, early sound above; empty: none."""
     shown = np.abs(offset_map.offsets_ms) <= reach_ms + 1e-6
-    gains = _in_columns(offset_map, duration_seconds)[:, shown]
+    gains = _in_columns(offset_map, piece)[:, shown]
     finite = gains[np.isfinite(gains)]
-    bright = max(1e-6, float(np.quantile(finite, BRIGHT_QUANTILE))) if len(finite) else 1.0
+    if not len(finite):
+        return ""
+    bright = max(1e-6, float(np.quantile(finite, BRIGHT_QUANTILE)))
     alpha = np.clip(np.nan_to_num(gains) / bright, 0, 1) ** 0.8
     picture = np.zeros((*alpha.T.shape, 4), np.uint8)
     picture[..., :3] = HEAT_COLOUR
@@ -144,26 +153,33 @@ def data_address(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _in_columns(offset_map: OffsetMap, duration_seconds: float) -> NDArray[np.float32]:
+def _in_columns(offset_map: OffsetMap, piece: "Piece") -> NDArray[np.float32]:
     """(columns, S) gains on even columns of time, the best of the blocks in each; NaN: none."""
-    blocks = max(1, round(duration_seconds / offset_map.seconds_each))
+    each = offset_map.seconds_each
+    first = round(piece.start_seconds / each)
+    blocks = max(1, round((piece.end_seconds - piece.start_seconds) / each))
     columns = min(blocks, MOST_COLUMNS)
-    numbers = np.rint(offset_map.start_seconds / offset_map.seconds_each).astype(int)
-    places = np.clip(numbers * columns // blocks, 0, columns - 1)
+    numbers = np.rint(offset_map.start_seconds / each).astype(int) - first
+    inside = (numbers >= 0) & (numbers < blocks)
     table = np.full((columns, offset_map.gains.shape[1]), -np.inf, np.float32)
-    np.maximum.at(table, places, np.nan_to_num(offset_map.smoothed(), nan=-np.inf))
+    known = np.nan_to_num(offset_map.smoothed()[inside], nan=-np.inf)
+    np.maximum.at(table, numbers[inside] * columns // blocks, known)
     return np.where(np.isfinite(table), table, np.nan)
 
 
 def _binned(
-    values: NDArray[np.floating], start: float, each: float, duration: float
-) -> tuple[list[float], list[float]]:
-    """x in percent and the largest value of each bin."""
-    if not len(values):
-        return [], []
-    seconds = len(values) * each
-    bins = max(1, min(len(values), round(MOST_BINS * seconds / max(duration, 1e-6))))
-    bounds = np.arange(bins) * len(values) // bins
-    height = np.maximum.reduceat(values, bounds)
-    x = (start + (bounds + 0.5) * each) / max(duration, 1e-6) * 100
-    return [round(float(v), 3) for v in x], [round(float(v), 3) for v in height]
+    values: NDArray[np.floating], start: float, each: float, axis: "TimeAxis"
+) -> Iterator[tuple[list[float], list[float]]]:
+    """x in percent and the largest value of each bin, for each piece in which there are any."""
+    for piece in axis.pieces:
+        first = max(0, round((piece.start_seconds - start) / each))
+        part = values[first : max(0, round((piece.end_seconds - start) / each))]
+        if not len(part):
+            continue
+        seconds = piece.end_seconds - piece.start_seconds
+        room = MOST_BINS * piece.width / 100 * len(part) * each / max(seconds, 1e-6)
+        bins = max(1, min(len(part), round(room)))
+        bounds = np.arange(bins) * len(part) // bins
+        height = np.maximum.reduceat(part, bounds)
+        x = [piece.x(float(t)) for t in start + (first + bounds + 0.5) * each]
+        yield x, [round(float(v), 3) for v in height]

@@ -14,6 +14,7 @@ from avsync.findings import Segment
 from avsync.media.files import is_url
 from avsync.pages import answer, charts
 from avsync.pages.answer import Allowed
+from avsync.pages.axis import TimeAxis
 from avsync.pages.rendering import printable, render
 from avsync.pages.sound import copy_of
 from avsync.pages.tools import TOOLS, Moved, line_for
@@ -41,7 +42,7 @@ class Lane:
     name: str
     share: float
     thumbnail: str  # data address; empty: none
-    seen: tuple[float, float]  # percent: left, width
+    seen: tuple[tuple[float, float], ...]  # percent: left, width
     lips: str  # SVG path
     speaks: tuple[tuple[float, float], ...]  # percent: left, width
     words: str  # the same for those who cannot see it
@@ -89,13 +90,19 @@ def _scale(report: SyncReport, allowed: Allowed) -> dict[str, Any]:
     first, last = report.range_ms
     spread = report.uncertainty_ms or 0.0
     late, early = -allowed.tolerance.late_ms, allowed.tolerance.early_ms
-    outer = (late, early, first - spread, last + spread, first, last)
+    outer = (late, early, first - spread, last + spread)
     reach = 1.25 * max(80.0, *map(abs, outer))
     place = [charts.percent(ms, -reach, reach) for ms in outer]
+    marks = []
+    for one in report.segments or (Segment(0.0, 0.0, report.offset_ms or 0.0),):
+        ends = sorted(
+            charts.percent(ms, -reach, reach) for ms in (one.offset_ms, one.end_offset_ms)
+        )
+        marks.append((ends[0], round(ends[1] - ends[0], 3)))
     return {
         "allowed": (place[0], place[1] - place[0]),
-        "unsure": (place[2], place[3] - place[2]),
-        "found": (place[4], max(0.0, place[5] - place[4])),
+        "unsure": (place[2], place[3] - place[2]) if len(marks) == 1 else None,
+        "marks": marks,
         "ticks": charts.offset_ticks(reach),
         "zero": 50,
     }
@@ -143,6 +150,12 @@ def _player(
             ],
             "segments": [[s.start_seconds, s.offset_ms, s.drift_ms_per_minute] for s in segments],
             "duration": report.duration_seconds or 0,
+            "pieces": [
+                [piece.start_seconds, piece.end_seconds, piece.left, piece.width]
+                for piece in (
+                    TimeAxis.of(details.duration_seconds, details.looks).pieces if details else ()
+                )
+            ],
             "lines": {name: printable(line) for name, line in lines.items()},
         },
     }
@@ -162,24 +175,28 @@ def _timeline(report: SyncReport, details: Details, allowed: Allowed) -> dict[st
     duration = details.duration_seconds
     if not duration:
         return None
-    reach = _reach(report, details)
-    lanes, others = _lanes(report, details)
+    reach, axis = _reach(report, details), TimeAxis.of(duration, details.looks)
+    lanes, others = _lanes(report, details, axis)
+    heats = [
+        (piece.left, piece.width, charts.heat_map(details.map, piece, reach))
+        for piece in axis.pieces
+        if details.map
+    ]
     return {
-        "duration": duration,
-        "ticks": charts.time_ticks(duration),
-        "narrow_ticks": charts.time_ticks(duration, 3),
-        "looks": [_place(a, b, duration) for a, b in details.looks],
-        "is_sampled": sum(b - a for a, b in details.looks) < 0.99 * duration,
-        "heat": charts.heat_map(details.map, duration, reach) if details.map else "",
+        "axis": axis,
+        "heats": [heat for heat in heats if heat[2]],
         "offset_ticks": charts.offset_ticks(reach),
         "reach": reach,
-        "found": _found_line(report, duration, reach),
+        "found": _found_line(report, axis, reach),
         "allowed": _allowed_band(allowed, reach),
         "lanes": lanes,
         "others": others,
-        "wave": charts.waveform(details.sounds, duration),
+        "wave": charts.waveform(details.sounds, axis),
         "speech": [
-            _place(a, b, duration) for sound in details.sounds for a, b in charts.spans_heard(sound)
+            span
+            for sound in details.sounds
+            for a, b in charts.spans_heard(sound)
+            for span in axis.spans(a, b)
         ],
     }
 
@@ -190,21 +207,20 @@ def _reach(report: SyncReport, details: Details) -> float:
     return min(widest, max(LEAST_REACH_MS, 1.5 * max(map(abs, report.range_ms)), 1000.0))
 
 
-def _place(first: float, last: float, duration: float) -> tuple[float, float]:
-    """Left and width in percent."""
-    left = charts.percent(first, 0, duration)
-    return left, max(0.05, round(charts.percent(last, 0, duration) - left, 3))
-
-
-def _found_line(report: SyncReport, duration: float, reach: float) -> str:
+def _found_line(report: SyncReport, axis: TimeAxis, reach: float) -> str:
     """The found offset over time, as an SVG path."""
     x: list[float] = []
     y: list[float] = []
-    for segment in report.segments:
-        for seconds in (segment.start_seconds, segment.end_seconds):
-            x.append(charts.percent(seconds, 0, duration))
-            ms = offset_at((segment,), seconds)
-            y.append(100 - charts.percent(ms, -reach, reach))
+    for piece in axis.pieces:
+        for segment in report.segments:
+            start = max(piece.start_seconds, segment.start_seconds)
+            end = min(piece.end_seconds, segment.end_seconds)
+            for seconds in (start, end) if start < end else ():
+                x.append(piece.x(seconds))
+                ms = offset_at((segment,), seconds)
+                y.append(100 - charts.percent(ms, -reach, reach))
+        x.append(0.0)
+        y.append(np.nan)  # lifts the pen
     return charts.polyline(x, y)
 
 
@@ -215,7 +231,7 @@ def _allowed_band(allowed: Allowed, reach: float) -> tuple[float, float]:
     return top, bottom - top
 
 
-def _lanes(report: SyncReport, details: Details) -> tuple[list[Lane], str]:
+def _lanes(report: SyncReport, details: Details, axis: TimeAxis) -> tuple[list[Lane], str]:
     """A lane for each of the faces that carry most, in order of appearance; a word on the rest."""
     numbers = sorted(
         range(len(details.faces)),
@@ -224,7 +240,7 @@ def _lanes(report: SyncReport, details: Details) -> tuple[list[Lane], str]:
     shown, rest = sorted(numbers[:MOST_LANES]), numbers[MOST_LANES:]
     lips = np.concatenate([np.zeros(1, np.float32), *(details.faces[n].lips for n in shown)])
     most = float(np.quantile(lips, 0.98)) or 1.0
-    lanes = [_lane(report, details, n, k + 1, most) for k, n in enumerate(shown)]
+    lanes = [_lane(report, details, n, f"Face {k + 1}", most, axis) for k, n in enumerate(shown)]
     if not rest:
         return lanes, ""
     share = sum(report.tracks[n].share for n in rest)
@@ -232,18 +248,19 @@ def _lanes(report: SyncReport, details: Details) -> tuple[list[Lane], str]:
     return lanes, f"{len(rest)} more {plural} not shown carry {100 * share:.0f} % of the evidence"
 
 
-def _lane(report: SyncReport, details: Details, number: int, name: int, most: float) -> Lane:
+def _lane(
+    report: SyncReport, details: Details, number: int, name: str, most: float, axis: TimeAxis
+) -> Lane:
     face, track = details.faces[number], report.tracks[number]
-    duration = details.duration_seconds
     start = face.first_frame / FRAMES_PER_SECOND
     spoken = sum(b - a for a, b in face.speaks)
     return Lane(
-        f"Face {name}",
+        name,
         track.share,
         charts.data_address("image/jpeg", face.thumbnail) if face.thumbnail else "",
-        _place(start, start + len(face.boxes) / FRAMES_PER_SECOND, duration),
-        charts.movement(face.lips / most, start, 1 / FRAMES_PER_SECOND, duration),
-        tuple(_place(a, b, duration) for a, b in face.speaks),
+        tuple(axis.spans(start, start + len(face.boxes) / FRAMES_PER_SECOND)),
+        charts.movement(face.lips / most, start, 1 / FRAMES_PER_SECOND, axis),
+        tuple(span for a, b in face.speaks for span in axis.spans(a, b)),
         f"seen from {track.start_seconds:.1f} to {track.end_seconds:.1f} s, "
         f"{100 * track.share:.0f} % of the evidence, speaks for {spoken:.1f} s",
     )

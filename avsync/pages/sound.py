@@ -21,7 +21,7 @@ from avsync.timebase import SAMPLE_RATE
 
 MOST_SECONDS = 150.0  # that a page carries: half a megabyte
 CODECS = (  # Opus says itself how much of its beginning is to be dropped
-    ("webm", "audio/webm", ("-c:a", "libopus", "-b:a", "24k", "-application", "voip")),
+    ("webm", "audio/webm", ("-c:a", "libopus", "-b:a", "24k", "-compression_level", "5")),
     ("flac", "audio/flac", ("-c:a", "flac", "-compression_level", "12")),
 )
 

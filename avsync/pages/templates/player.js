@@ -27,7 +27,9 @@
   const median = values => [...values].sort((a, b) => a - b)[values.length >> 1];
   const clockFace = seconds => {
     const whole = Math.max(0, Math.round(seconds));
-    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+    const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+    const rest = String(whole % 60).padStart(2, "0");
+    return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
   };
 
   /** Plays the page's copy of the sound beside a muted video, moved by so many seconds. */
@@ -121,6 +123,17 @@
     const slider = find("by-hand");
     const duration = () => data.duration || video.duration || 1;
     let byHand = null;  // milliseconds; null: what was found
+    // Of long files, charts have only what was looked at: from, to, left and width in percent.
+    const pieces = data.pieces;
+    const placeOf = seconds => {
+      const piece = pieces.find(([from, to]) => from <= seconds && seconds <= to);
+      return piece ? piece[2] + piece[3] * (seconds - piece[0]) / (piece[1] - piece[0]) : null;
+    };
+    const timeAt = percent => {
+      const piece = pieces.findLast(([, , left]) => left <= percent) ?? pieces[0];
+      const share = Math.min(1, (percent - piece[2]) / piece[3]);
+      return piece[0] + share * (piece[1] - piece[0]);
+    };
 
     const found = film => {
       let last = data.segments[0];
@@ -146,8 +159,9 @@
       find("place").setAttribute("aria-valuetext", clockFace(video.currentTime));
       find("clock").textContent = `${clockFace(video.currentTime)} of ${clockFace(duration())}`;
       for (const head of document.querySelectorAll(".playhead")) {
-        head.hidden = false;
-        head.style.left = `${100 * video.currentTime / duration()}%`;
+        const place = placeOf(video.currentTime);
+        head.hidden = place === null;
+        head.style.left = `${place}%`;
       }
       if (byHand === null && data.segments.length + Math.abs(data.segments[0][2]) > 1) tell();
     };
@@ -161,7 +175,7 @@
     for (const plot of document.querySelectorAll(".seek")) {
       plot.addEventListener("click", event => {
         const box = plot.getBoundingClientRect();
-        seek(duration() * (event.clientX - box.left) / box.width);
+        seek(timeAt(100 * (event.clientX - box.left) / box.width));
       });
     }
 
