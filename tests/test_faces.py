@@ -262,3 +262,15 @@ def test_large_faces_are_looked_for_in_a_smaller_picture() -> None:
 
 def test_where_one_face_less_is_seen_it_is_looked_for_again() -> None:
     assert widths_looked_at(SizedFinder(200, count=2, hidden=True), 16) == [640] + [320, 640] * 3
+
+
+def test_a_picture_that_stands_still_is_looked_at_once() -> None:
+    """Slides and stills, and films of few pictures a second: the faces stay where they were."""
+    finder = ScriptedFinder(lambda number: [Box(60 + number / 8, 50, 40, 40)])
+    stills = [next(frame for k, frame in enumerate(numbered_frames()) if k == 40 * (index // 40))
+              for index in range(80)]  # fmt: skip
+    seen = list(follow_faces(iter(stills), finder))
+    assert finder.asked == [0, 40]
+    assert [len(faces.boxes) for faces in seen] == [1] * 80
+    assert seen[5].boxes[0].x == pytest.approx(60, abs=0.01)
+    assert seen[75].boxes[0].x == pytest.approx(65, abs=0.01)

@@ -234,3 +234,45 @@ def test_streams_that_lie_hours_apart_cost_no_hours() -> None:
     assert not is_regular(streams)
     timeline = build(streams)
     assert timeline and timeline.film_seconds == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("wild", [False, True])
+def test_a_stream_of_which_nothing_is_known_hides_no_stamps(
+    made: Path, tmp_path: Path, wild: bool
+) -> None:
+    """A damaged table names a sound that is not there; no muxer takes it, nor the rest with it."""
+    two, path = tmp_path / "two.ts", tmp_path / "one.ts"
+    clip = made / "clip.ts"
+    run("-i", clip, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy", two)
+    data = two.read_bytes()
+    packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+    kept = [one for one in packets if _program_of(one) != 0x102]
+    assert len(kept) < len(packets)
+    if wild:
+        last = max(k for k, one in enumerate(kept) if _begins_a_picture(one))
+        kept[last] = _an_hour_later(kept[last])
+    path.write_bytes(b"".join(kept))
+    info = probe(path, audio_track=1)
+    assert info.audio_tracks == 2
+    assert info.duration_seconds == pytest.approx(SECONDS, abs=0.3)
+    assert sum(1 for _ in read_frames(info, [])) == pytest.approx(25 * SECONDS, abs=6)
+    lags = lags_ms(info, [])
+    assert len(lags) >= len(EVENTS) - 1
+    assert lags == pytest.approx(LAG_MS, abs=HALF_A_FRAME_MS)
+
+
+def _program_of(packet: bytes) -> int:
+    return (packet[1] & 0x1F) << 8 | packet[2]
+
+
+def _begins_a_picture(packet: bytes) -> bool:
+    return _program_of(packet) == 0x100 and bool(packet[1] & 0x40)
+
+
+def _an_hour_later(packet: bytes) -> bytes:
+    """The stamps of a packet that begins a picture, moved by 2^28 ticks: bits 29 to 27 of 33."""
+    start = packet.index(b"\x00\x00\x01\xe0") + 9  # behind the header of a picture, its stamps
+    moved = bytearray(packet)
+    for place in range(start, start + (10 if packet[start - 2] & 0x40 else 5), 5):
+        moved[place + 1] ^= 0x40  # bits 29 to 22 lie here
+    return bytes(moved)

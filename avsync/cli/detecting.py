@@ -23,7 +23,7 @@ from avsync.pages.folder import Pages
 from avsync.pages.shown import Shown
 from avsync.pipeline.options import DetectOptions
 from avsync.report import COLUMNS, SyncReport
-from avsync.tolerance import ACCEPT, Filter, Tolerance
+from avsync.tolerance import ACCEPT, Tolerance
 
 STDIN = 0  # its descriptor
 
@@ -75,9 +75,7 @@ def detect(
         audio_track, video_track, thorough=thorough, accept=accept,
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
-    wanted = Filter(min_confidence, max_abs_offset)
-    if resume and wanted.asks:
-        raise UsageError("--resume keeps every answer: filter the finished report instead")
+    wanted = opt.wanted(min_confidence, max_abs_offset, resume)
     names = opt.named(inputs, null)
     output = Output(
         partial(_status_of, allowed=Tolerance.of(tolerance) if tolerance else None),
@@ -86,15 +84,10 @@ def detect(
         texts=reporting.texts_for(tool, opt.is_alone(names), tolerance, chosen),
     )  # fmt: skip
     pages = reporting.pages_for(report, how, output.alone, tolerance, preview=preview)
-    go_on = resume is not None
-    shown = reporting.pictures(pages, plot, output.alone, force=force, go_on=go_on)
-    if output.alone and not (timeout or resume or engine != "local"):
-        with progress_bar(quiet) as progress:
-            raise typer.Exit(write_reports(detect_one(names[0], chosen, progress, shown), output))
-    if passing := [name for name in names if passes_by(name)]:
-        raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-    batch = _Batch(names, globs or [], null, resume, quiet, pages, shown)
-    raise typer.Exit(_detect_many(batch, chosen, how, output))
+    shown = reporting.pictures(pages, plot, output.alone, force=force, go_on=bool(resume))
+    run = _Run(names, globs or [], null, resume, quiet, pages, shown)
+    alone = output.alone and not (timeout or resume or engine != "local")
+    raise typer.Exit((run.one if alone else run.many)(chosen, how, output))
 
 
 def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
@@ -108,8 +101,8 @@ def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """Where many files come from, and who looks on."""
+class _Run:
+    """Where files come from, and who looks on."""
 
     names: list[str]
     globs: list[str]
@@ -119,7 +112,31 @@ class _Batch:
     pages: Pages | None
     shown: Shown
 
-    def paths(self) -> tuple[Iterator[str], int | None]:
+    def one(
+        self, options: DetectOptions, how: BatchOptions, output: Output[SyncReport]
+    ) -> ExitStatus:
+        """Measure the file that is named, in this process."""
+        with progress_bar(self.quiet) as progress:
+            return write_reports(detect_one(self.names[0], options, progress, self.shown), output)
+
+    def many(
+        self, options: DetectOptions, how: BatchOptions, output: Output[SyncReport]
+    ) -> ExitStatus:
+        """Measure all that is named, in workers."""
+        if passing := [name for name in self.names if passes_by(name)]:
+            why = "is read alone, without --timeout, --resume, --engine"
+            raise UsageError(f"{passing[0]}: {why}")
+        paths, total = self._paths()
+        with ExitStack() as stack:
+            report = stack.enter_context(ReportFile(self.resume)) if self.resume else None
+            view = stack.enter_context(batch_view(self.quiet, total))
+            overview = stack.enter_context(reporting.with_overview(self.pages, self.resume))
+            found = detect_all(paths, options, how, report, view.progress, self.shown)
+            answers = overview.watch(stack.enter_context(closing(found)))
+            into = partial(report.append, curve=output.curve) if report else None
+            return write_reports(view.watch(answers), replace(output, into=into))
+
+    def _paths(self) -> tuple[Iterator[str], int | None]:
         """The files, and how many they are where that is known."""
         listed = read_names(STDIN, b"\0" if self.null else b"\n")
         paths = find_media(self.names, listed, self.globs, exact=self.null)
@@ -127,17 +144,3 @@ class _Batch:
             return paths, None
         found = list(paths)
         return iter(found), len(found)
-
-
-def _detect_many(
-    batch: _Batch, options: DetectOptions, how: BatchOptions, output: Output[SyncReport]
-) -> ExitStatus:
-    paths, total = batch.paths()
-    with ExitStack() as stack:
-        report = stack.enter_context(ReportFile(batch.resume)) if batch.resume else None
-        view = stack.enter_context(batch_view(batch.quiet, total))
-        overview = stack.enter_context(reporting.with_overview(batch.pages, batch.resume))
-        found = detect_all(paths, options, how, report, view.progress, batch.shown)
-        answers = overview.watch(stack.enter_context(closing(found)))
-        into = partial(report.append, curve=output.curve) if report else None
-        return write_reports(view.watch(answers), replace(output, into=into))

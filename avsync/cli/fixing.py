@@ -101,13 +101,22 @@ def fix(
     pages = Pages(report, said.alone, tolerance) if report else None
     if pages:
         pages.prepare(force=force)
+    run = _fix_many if places.is_several or timeout else _fix_alone
     with reporting.fix_pages(pages) as watch:
-        if places.is_several or timeout:
-            raise typer.Exit(_fix_many(places, options, how, said, quiet, watch))
-        ((path, target),) = places.pairs()
-        with progress_bar(quiet) as progress:
-            answers = fix_one(path, target, options, progress)
-            raise typer.Exit(write_reports(watch(answers), said))
+        raise typer.Exit(run(places, options, how, said, quiet, watch))
+
+
+def _fix_alone(
+    places: Places,
+    options: FixOptions,
+    how: BatchOptions,
+    said: Output[FixReport],
+    quiet: bool,
+    watch: reporting.Watch,
+) -> ExitStatus:
+    ((path, target),) = places.pairs()
+    with progress_bar(quiet) as progress:
+        return write_reports(watch(fix_one(path, target, options, progress)), said)
 
 
 def _fix_many(

@@ -12,6 +12,7 @@ import typer
 from avsync.cli.console import OutputFormat
 from avsync.errors import UsageError
 from avsync.media.search import LIST
+from avsync.tolerance import Filter
 
 # Options in the panels of --help.
 answer_option = partial(typer.Option, rich_help_panel="Answer")
@@ -149,6 +150,16 @@ def json_schema(of: type) -> Any:
     return typer.Option(
         "--json-schema", callback=show, is_eager=True, help="Print the JSON schema of the reports."
     )
+
+
+def wanted(
+    min_confidence: float | None, max_abs_offset: float | None, resume: Path | None
+) -> Filter:
+    """Which answers are written. Raises UsageError where all of them must be."""
+    chosen = Filter(min_confidence, max_abs_offset)
+    if resume and chosen.asks:
+        raise UsageError("--resume keeps every answer: filter the finished report instead")
+    return chosen
 
 
 def form(as_json: bool, as_jsonl: bool, as_csv: bool, resume: Path | None) -> OutputFormat:

@@ -26,6 +26,7 @@ DELAY = SMOOTHING + MAX_GAP
 SMALL_SIDE = 640  # pixels: the copy in which faces are looked for
 WHOLE_LOOKS = 8  # where all faces are large, each so-manieth look is at that copy, others at a half
 MIN_OVERLAP = 0.3  # of a face with the same face one search earlier
+SAMPLED_ROWS = 64  # of which one is compared first
 MAX_FACES = 8  # the largest; a crowd is not a conversation
 
 
@@ -151,6 +152,7 @@ class _Looks:
         self._finder = detector
         self._halves_left = 0  # looks at half the size until the next at the whole
         self._known = 0  # faces seen in the last look at the whole
+        self._last: dict[int, tuple[Frame, list[Box]]] = {}  # by size: what was seen in what
 
     def forget(self) -> None:
         """What is seen now has nothing to do with what was seen before."""
@@ -160,16 +162,25 @@ class _Looks:
         """Canonical boxes in full-size pixels, the largest first."""
         if self._halves_left:
             self._halves_left -= 1
-            boxes = find_faces(frame, self._finder, SMALL_SIDE // 2)
+            boxes = self._found(frame, SMALL_SIDE // 2)
             if len(boxes) >= self._known:
                 return boxes
-        boxes = find_faces(frame, self._finder, SMALL_SIDE)
+        boxes = self._found(frame, SMALL_SIDE)
         large, side = self._finder.large_pixels, max(size_of(frame))
         if boxes and large is not None and side > SMALL_SIDE // 2:
             shown = min(1.0, SMALL_SIDE / side)
             smallest = shown * min(max(box.width, box.height) for box in boxes)
             self._halves_left = WHOLE_LOOKS - 1 if smallest >= large else 0
         self._known = len(boxes)
+        return boxes
+
+    def _found(self, frame: Frame, side: int) -> list[Box]:
+        """In a picture that stands still nothing is looked for again."""
+        before, boxes = self._last.get(side, (None, []))
+        if before is not None and _is_same(before, frame):
+            return boxes
+        boxes = find_faces(frame, self._finder, side)
+        self._last[side] = frame, boxes
         return boxes
 
 
@@ -183,6 +194,13 @@ def find_faces(frame: Frame, detector: FaceDetector, side: int) -> list[Box]:
         )
     boxes = [box.scaled(1 / scale) for box in detector.find(small)]
     return sorted(boxes, key=lambda b: -b.width * b.height)[:MAX_FACES]
+
+
+def _is_same(before: Frame, frame: Frame) -> bool:
+    """Whether two pictures are equal; most that are not differ in a few of their rows."""
+    return before.shape == frame.shape and bool(
+        (before[::SAMPLED_ROWS] == frame[::SAMPLED_ROWS]).all() and (before == frame).all()
+    )
 
 
 def _is_open(track: _Track, index: int) -> bool:

@@ -17,6 +17,11 @@ RAW = re.compile(
     r"demuxer -> ist_index:(?:\d+:)?(\d+) .*?pkt_pts:(\S+) .*?pkt_dts:(\S+) (?:.*?duration:(\d+))?"
 )
 MAPPED = re.compile(r"^ *Stream #0:(\d+) -> #0:(\d+) \(copy\)", re.MULTILINE)
+# Streams of which enough is known for them to be written; no covers.
+KNOWN = re.compile(
+    r"^ *Stream #0:(\d+).*?: (?:Audio: .*?\d+ Hz|Video: .*?\b[1-9]\d*x\d+)(?!.*\(attached pic\))",
+    re.MULTILINE,
+)
 ALL_STREAMS = ("-map", "0:V?", "-map", "0:a?")  # V: without covers
 LARGE_BYTES = 64 << 20  # of larger files, key frames of the picture are looked at first
 
@@ -55,11 +60,14 @@ def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
     only_keys : bool, optional
         Whether key frames alone are looked at, and no sound.
     """
-    url = ffmpeg.input_url(path)
     reading = ("-discard:v", "nokey", "-discard:a", "all") if only_keys else ()
-    source = (*KEEP_STAMPS, *reading, "-i", url, *ALL_STREAMS, "-c", "copy")
-    done = ffmpeg.run(*source, *AS_LIST)
+    source = (*KEEP_STAMPS, *reading, "-i", ffmpeg.input_url(path))
+    done = ffmpeg.run(*source, *ALL_STREAMS, "-c", "copy", *AS_LIST)
     said = done.stderr.decode(errors="replace")
+    if not bases_in(done.stdout) and (known := KNOWN.findall(said)):
+        # One stream without a rate or a size, as where a table is damaged, and none is listed.
+        done = ffmpeg.run(*source, *_maps(map(int, known)), "-c", "copy", *AS_LIST)
+        said = done.stderr.decode(errors="replace")
     banner = re.split(r"^(?:Stream mapping:|Output #0)", said, maxsplit=1, flags=re.MULTILINE)[0]
     indices = {int(out): int(index) for index, out in MAPPED.findall(said)}
     bases = {
@@ -76,9 +84,13 @@ def open_file(path: str | os.PathLike[str], only_keys: bool = False) -> Opening:
 def raw_stamps(path: str | os.PathLike[str], bases: dict[int, Fraction]) -> list[PacketTimes]:
     """Time stamps of all packets as they are in the file, also where they go back. Slow."""
     raw = _Raw()
-    source = ("-debug_ts", *KEEP_STAMPS, "-i", ffmpeg.input_url(path), *ALL_STREAMS)
+    source = ("-debug_ts", *KEEP_STAMPS, "-i", ffmpeg.input_url(path), *_maps(bases))
     ffmpeg.listen(raw, *source, "-c", "copy", "-f", "null", "-")
     return list(_streams(raw.packets, bases))
+
+
+def _maps(indices: Iterable[int]) -> tuple[str, ...]:
+    return tuple(part for index in indices for part in ("-map", f"0:{index}"))
 
 
 class _Raw:

@@ -76,7 +76,15 @@ def detect(
     if collector:
         collector.finish(report)
     hints = recording.alternatives if report.status == "undetermined" else ()
-    report = replace(
+    report = _with_circumstances(report, hints, embedder, pipeline)
+    log_warnings(report)
+    return report
+
+
+def _with_circumstances(
+    report: SyncReport, hints: tuple[str, ...], embedder: "VideoEmbedder", pipeline: Pipeline
+) -> SyncReport:
+    return replace(
         report,
         reasons=(*report.reasons, *hints),
         looked_seconds=embedder.frames / FRAMES_PER_SECOND,
@@ -84,8 +92,6 @@ def detect(
         weights=pipeline.loaded.weights.name,
         warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
     )
-    log_warnings(report)
-    return report
 
 
 def log_warnings(report: SyncReport) -> None:
