@@ -19,7 +19,8 @@ from avsync.findings import Segment, TrackSummary
 from avsync.pages import charts
 from avsync.pages.answer import Allowed, facts, headline
 from avsync.pages.axis import Piece, TimeAxis
-from avsync.pages.file import file_page, runner_up
+from avsync.pages.curve import runner_up
+from avsync.pages.file import file_page
 from avsync.pages.folder import Pages, slug
 from avsync.pages.overview import Row, overview_pages
 from avsync.pages.shown import PLOT_FORMATS, Plot, show
@@ -29,10 +30,10 @@ from avsync.pipeline.details import (
     Collector,
     Details,
     FaceDetails,
-    HeardSound,
     OffsetMap,
     offset_at,
 )
+from avsync.pipeline.taps import HeardSound
 from avsync.report import SyncReport
 from avsync.timebase import SAMPLE_RATE
 

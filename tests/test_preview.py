@@ -14,7 +14,8 @@ from avsync.media.ffmpeg import find_ffmpeg
 from avsync.media.probe import probe
 from avsync.pages.preview import STRIP_HEIGHT
 from avsync.pages.strip import LIPS, NOW, WAVE, Strip
-from avsync.pipeline.details import Details, FaceDetails, HeardSound
+from avsync.pipeline.details import Details, FaceDetails
+from avsync.pipeline.taps import HeardSound
 
 TALKING = REPOSITORY / "docs" / "talking.mp4"  # its sound is some 120 ms late
 

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.pipeline.details import HeardSound, OffsetMap
+from avsync.pipeline.details import OffsetMap
+from avsync.pipeline.taps import HeardSound
 from avsync.timebase import HOPS_PER_SECOND
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 from avsync.errors import OutputError
 from avsync.pages import answer
 from avsync.pages.answer import Allowed, Mood
-from avsync.pages.file import curve_of, video_address
+from avsync.pages.curve import curve_of
+from avsync.pages.file import video_address
 from avsync.pages.folder import FILES, INDEX, Pages, slug
 from avsync.pages.overview import Row, overview_pages
 from avsync.pages.rendering import printable, render

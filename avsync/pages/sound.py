@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import AvsyncError
 from avsync.media import ffmpeg
-from avsync.pipeline.details import HeardSound
+from avsync.pipeline.taps import HeardSound
 from avsync.timebase import SAMPLE_RATE
 
 MOST_SECONDS = 150.0  # that a page carries: half a megabyte

@@ -19,7 +19,8 @@ from avsync.media.frames import Frame
 from avsync.media.recording import Recording
 from avsync.model.batches import Loading
 from avsync.model.embed import embed_sound, embed_tracks
-from avsync.pipeline.details import Collector, LookTaps
+from avsync.pipeline.details import Collector
+from avsync.pipeline.taps import LookTaps
 from avsync.speech import is_audible, mfcc
 from avsync.sync.blocks import BLOCK_FRAMES
 from avsync.system.progress import Progress
@@ -59,6 +60,8 @@ class VideoEmbedder:
         A few of them, as they were.
     warnings : list of str
         What was noticed.
+    collector : Collector or None
+        Keeps what somebody wants to see.
     """
 
     recording: Recording
@@ -73,7 +76,7 @@ class VideoEmbedder:
     frames: int = 0
     kept: list[Frame] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    collector: Collector | None = None  # keeps what somebody wants to see
+    collector: Collector | None = None
     _thinned: int = 0
 
     @classmethod
