@@ -165,7 +165,17 @@ def _decoded(path: Path, stream: str, other: str, *options: str) -> tuple[bytes,
     with TemporaryDirectory() as folder:
         out = Path(folder, "out")
         said = _run(
-            *("-copyts", "-i", input_url(path), "-map", f"{stream}?", *options, out),
+            *(
+                "-copyts",
+                "-threads",
+                "1",
+                "-i",
+                input_url(path),
+                "-map",
+                f"{stream}?",
+                *options,
+                out,
+            ),
             *("-map", f"{other}?", "-c", "copy", "-f", "null", "-"),
         ).stderr
         return said, np.fromfile(out, np.uint8) if out.exists() else np.zeros(0, np.uint8)
