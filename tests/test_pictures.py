@@ -69,8 +69,8 @@ def test_cuts_are_seen_in_planes() -> None:
     looks = []
     detector = Nobody()
     detector.find = lambda picture: looks.append(int(picture.mean())) or []  # type: ignore[method-assign]
-    dark, bright = (np.full((270, 320), level, np.uint8) for level in (60, 180))
-    for planes in (dark, bright):
+    film = [np.full((270, 320), level + k, np.uint8) for level in (60, 180) for k in range(6)]
+    for planes in film:
         planes[180:] = 128
-    assert len(list(follow_faces([dark] * 6 + [bright] * 6, detector))) == 12
+    assert len(list(follow_faces(film, detector))) == 12
     assert [level > 128 for level in looks] == [False, False, True, True]
