@@ -15,6 +15,7 @@ reports, and go to the logger `avsync`.
 """
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 from avsync.batch.detect import detect_many
 from avsync.batch.options import BatchOptions
@@ -32,16 +33,18 @@ from avsync.errors import (
     WorkersError,
 )
 from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
-from avsync.media.clip import Clip
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import fix
 from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.tolerance import Tolerance
-from avsync.tracks import EmbeddedClip, FaceTrack
+
+if TYPE_CHECKING:
+    from avsync.media.clip import Clip
+    from avsync.remux.fix import fix
+    from avsync.tracks import EmbeddedClip, FaceTrack
 
 __version__ = "0.1.0"
 __all__ = [
@@ -78,5 +81,23 @@ __all__ = [
     "detect_many",
     "fix",
 ]
+
+# What needs numpy, which takes as long to import as all the rest.
+_LATER = {
+    "Clip": "avsync.media.clip",
+    "EmbeddedClip": "avsync.tracks",
+    "FaceTrack": "avsync.tracks",
+    "fix": "avsync.remux.fix",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs numpy when it is asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # who wants warnings adds another

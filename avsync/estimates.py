@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 LEVEL = 0.95  # of intervals
 RESAMPLES = 9999
 FEWEST = 5  # files that have an interval: of fewer it would be too narrow
@@ -49,6 +47,8 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     >>> estimate([7.0] * 5)
     Estimate(mean=7.0, low=7.0, high=7.0, count=5)
     """
+    import numpy as np
+
     known = np.array([value for value in values if value is not None], float)
     if not len(known):
         return None

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from avsync import plots, prose
+from avsync import prose
 from avsync.errors import DataError
 from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
 from avsync.timebase import offset_frames
@@ -183,6 +183,8 @@ class SyncReport:
         >>> figure = SyncReport("talk.mp4", "ok", 0.0, 0.98, curve=curve).plot()
         >>> figure.savefig("talk.png")  # doctest: +SKIP
         """
+        from avsync import plots  # numpy comes with it
+
         return plots.figure(self, details)
 
     def to_text(self) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 from avsync.errors import DataError
 from avsync.estimates import Estimate, estimate
 from avsync.report import Status, SyncReport
-from avsync.sync.lse import UPSTREAM_REACH
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 
@@ -51,9 +50,9 @@ class Protocol:
     weights_sha256: str
     crop: dict[str, Any]
     detectors: tuple[str, ...]
+    search_frames: int
     frames_per_second: int = FRAMES_PER_SECOND
     sample_rate: int = SAMPLE_RATE
-    search_frames: int = UPSTREAM_REACH
     padding: str = "zero embeddings, as joonson/syncnet_python has it"
     face: str = "the one with most evidence"
 

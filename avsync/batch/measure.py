@@ -11,7 +11,6 @@ from avsync.media.files import passes_by
 from avsync.pages.shown import Shown, show
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
-from avsync.remux.fix import fix
 from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
@@ -89,6 +88,8 @@ def fixed(
     options: FixOptions, pipeline: Pipeline | None, order: Request, progress: Progress = silent
 ) -> FixReport:
     """Put a file right: an order names it, and the output."""
+    from avsync.remux.fix import fix
+
     assert isinstance(order, tuple)
     return fix(*order, options, pipeline=pipeline, progress=progress)
 

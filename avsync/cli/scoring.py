@@ -144,6 +144,7 @@ def _weights(wanted: str) -> str:
 
 def _protocol(options: DetectOptions, reports: Sequence[SyncReport]) -> Protocol:
     from avsync.model import weights
+    from avsync.sync.lse import UPSTREAM_REACH
 
     path = weights.find(options.weights)
     sha256 = sha256_of(path)
@@ -155,6 +156,7 @@ def _protocol(options: DetectOptions, reports: Sequence[SyncReport]) -> Protocol
         sha256,
         asdict(weights.geometry_of(path)),
         tuple(sorted({report.detector for report in reports if report.detector})),
+        UPSTREAM_REACH,
     )
 
 

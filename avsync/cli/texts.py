@@ -9,7 +9,6 @@ from typing import TextIO
 from avsync.cli.console import one_line
 from avsync.errors import AvsyncError
 from avsync.findings import Curve
-from avsync.media.probe import probe
 from avsync.pages.answer import Allowed, headline, mood_of
 from avsync.pages.tools import Moved, line_for
 from avsync.pipeline.options import DetectOptions
@@ -113,6 +112,8 @@ class ForTool:
 
     def _stream(self, path: str) -> int:
         """The index of the sound that was heard, where the program wants it."""
+        from avsync.media.probe import probe  # numpy comes with it
+
         if self._tool != "mkvmerge":
             return 1
         try:
