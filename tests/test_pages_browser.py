@@ -18,6 +18,7 @@ import avsync
 from avsync.findings import Segment
 from avsync.pages.answer import Allowed
 from avsync.pages.file import file_page
+from avsync.pages.fixed import fix_page
 from avsync.pages.overview import Row, overview_pages
 from avsync.pipeline.details import Collector
 from avsync.report import SyncReport
@@ -288,7 +289,8 @@ def test_no_serious_fault_in_access(
     axe = os.environ.get("AVSYNC_TEST_AXE")
     package = pytest.importorskip("axe_core_python")
     code = (Path(axe) if axe else Path(package.__path__[0]) / "axe.min.js").read_text()
-    for page in (ticking(200.0), overview, talking_page(ticking(200.0).parent)):
+    folder = overview.parent
+    for page in (ticking(200.0), overview, talking_page(folder), page_of_a_cure(folder)):
         for dark in (False, True):
             show(driver, page, 390 if dark else 1280, dark=dark)
             driver.execute_script(code)
@@ -307,4 +309,14 @@ def talking_page(folder: Path) -> Path:
     video, collector, page = REPOSITORY / "docs/talking.mp4", Collector(), folder / "talking.html"
     report = avsync.detect(video, avsync.DetectOptions(faces="hog"), collector=collector)
     page.write_text(file_page(report, collector.details, page, Allowed.of(None)))
+    return page
+
+
+def page_of_a_cure(folder: Path) -> Path:
+    """The README's clip before and after."""
+    options = avsync.FixOptions(detect=avsync.DetectOptions(faces="hog"))
+    report = avsync.fix(REPOSITORY / "docs/talking.mp4", folder / "synced.mp4", options)
+    assert report.status == "fixed"
+    page = folder / "cure.html"
+    page.write_text(fix_page(report, page, Allowed.of(None)))
     return page
