@@ -409,3 +409,10 @@ def test_options_that_contradict_each_other(avsync: Command, tmp_path: Path) -> 
     for more in (("--preview",), (*report, "--engine", "ray"), (TALKING, "--plot", "x.png")):
         done = avsync("detect", TALKING, *more)
         assert done.returncode == 2 and "--report" in done.stderr
+
+
+def test_one_offset_is_no_range(tmp_path: Path, avsync: Command) -> None:
+    (tmp_path / "one.jsonl").write_text(LATE.to_json() + "\n")
+    assert avsync("report", tmp_path / "one.jsonl", "-o", tmp_path / "pages").returncode == 0
+    page = (tmp_path / "pages" / "index.html").read_text()
+    assert "One offset: " in page and "1 offsets" not in page

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avsync.pages import answer, charts
 from avsync.pages.answer import Allowed, Mood
@@ -140,7 +141,14 @@ def _histogram(rows: Sequence[Row], allowed: Allowed) -> dict[str, Any] | None:
         "narrow_ticks": charts.offset_ticks(reach, 4),
         "most": most,
         "step": step,
-        "words": f"{len(offsets)} offsets from {charts.signed(float(offsets.min()))} to "
-        f"{charts.signed(float(offsets.max()))} ms, median "
-        f"{charts.signed(float(np.median(offsets)))} ms",
+        "words": _in_words(offsets),
     }  # fmt: skip
+
+
+def _in_words(offsets: NDArray[np.float64]) -> str:
+    low, middle, high = (
+        charts.signed(float(ms)) for ms in (offsets.min(), np.median(offsets), offsets.max())
+    )
+    if len(offsets) == 1:
+        return f"One offset: {middle} ms"
+    return f"{len(offsets)} offsets from {low} to {high} ms, median {middle} ms"
