@@ -155,6 +155,25 @@ def test_every_kind_of_answer_has_a_page(report: SyncReport, words: str, tmp_pat
     assert all(fact in page.replace("&#34;", '"') for fact in facts(report, EBU))
 
 
+@pytest.mark.parametrize(
+    "segments",
+    [
+        (Segment(0, 120, 12.0, -60.0),),
+        (Segment(0, 60, 12.0), Segment(60, 120, -120.0)),
+    ],
+    ids=["drift", "step"],
+)
+def test_what_changes_is_offered_no_single_value(
+    segments: tuple[Segment, ...], tmp_path: Path
+) -> None:
+    target = tmp_path / "page.html"
+    constant = file_page(replace(LATE, path=str(TALKING)), None, target, EBU)
+    assert "The cure in other programs" in constant and "does not cure this file" not in constant
+    changing = replace(LATE, path=str(TALKING), segments=segments)
+    page = file_page(changing, None, target, EBU)
+    assert "The cure in other programs" not in page and "does not cure this file" in page
+
+
 def test_eight_faces_and_three_hours_have_a_page(tmp_path: Path) -> None:
     rng, hours = np.random.default_rng(0), 3 * 3600.0
     tracks = tuple(TrackSummary(900.0 * k, 900.0 * k + 800, (1, 2, 30, 40), 0.1) for k in range(12))

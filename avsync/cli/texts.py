@@ -9,7 +9,7 @@ from typing import TextIO
 from avsync.cli.console import one_line
 from avsync.errors import AvsyncError
 from avsync.findings import Curve
-from avsync.pages.answer import Allowed, headline, mood_of
+from avsync.pages.answer import Allowed, headline, is_constant, mood_of
 from avsync.pages.tools import Moved, line_for
 from avsync.pipeline.options import DetectOptions
 from avsync.prose import MARGIN, confidence_in_words, report_in_words
@@ -67,8 +67,7 @@ class Table:
         if report.offset_ms is None:
             return f"{'cannot tell':<14}{sure:>9}{'':>11}  {path}: {'; '.join(report.reasons)}"
         spread = f"+-{report.uncertainty_ms:.0f} ms" if report.uncertainty_ms is not None else ""
-        changes = report.drift_ms_per_minute or len(report.segments) > 1
-        why = f": {headline(report)}" if changes else ""
+        why = "" if is_constant(report) else f": {headline(report)}"
         return f"{_worst_in_words(report):<14}{sure:>9}{spread:>11}  {path}{why}"
 
     def end(self) -> Iterator[str]:
@@ -100,7 +99,7 @@ class ForTool:
         if report.offset_ms is None:
             print(f"avsync: {path}: cannot tell: {'; '.join(report.reasons)}", file=sys.stderr)
             return None
-        if report.drift_ms_per_minute or len(report.segments) > 1:
+        if not is_constant(report):
             why = f"{headline(report)}; no single value cures that, see avsync fix"
             print(f"avsync: {path}: {why}", file=sys.stderr)
             return None

@@ -66,6 +66,11 @@ def headline(report: SyncReport) -> str:
     return offset_in_words(report.offset_ms).capitalize()
 
 
+def is_constant(report: SyncReport) -> bool:
+    """Whether one value says all of it, and cures it."""
+    return len(report.segments) < 2 and not report.drift_ms_per_minute
+
+
 def facts(report: SyncReport, allowed: Allowed) -> list[str]:
     """What stands below the headline, a phrase each."""
     if report.offset_ms is None or report.confidence is None:
@@ -74,14 +79,14 @@ def facts(report: SyncReport, allowed: Allowed) -> list[str]:
     said = [f"confidence {confidence_in_words(report.confidence)}"]
     if report.uncertainty_ms is not None:
         said.append(f"\N{PLUS-MINUS SIGN}{report.uncertainty_ms:.0f} ms")
-    if not report.drift_ms_per_minute and len(report.segments) < 2:
+    if is_constant(report):
         said.append(f"{abs(offset_frames(report.offset_ms)):.1f} frames of 40 ms")
     return [*said, f"{inside} {allowed.in_words}"]
 
 
 def steps(report: SyncReport) -> list[tuple[str, str, str]]:
     """(from, to, what) of each segment, where there is more to say than one offset."""
-    if len(report.segments) < 2 and not report.drift_ms_per_minute:
+    if is_constant(report):
         return []
     rows = []
     for one in report.segments:

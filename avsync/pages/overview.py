@@ -45,7 +45,7 @@ class Row:
         worst = None if report.offset_ms is None else max(report.range_ms, key=abs)
         reasons = (reason.removeprefix(f"{report.path}: ") for reason in report.reasons)
         said = [*reasons, *report.warnings]
-        if len(report.segments) > 1 or report.drift_ms_per_minute:
+        if not answer.is_constant(report):
             said.insert(0, answer.headline(report))
         page = folder / FILES / f"{slug(report.path)}.html"
         return cls(

@@ -56,7 +56,7 @@
       const [from, to, fit, total] = [first + 1, last, rows.length, all.length]
         .map(count => count.toLocaleString("en"));
       const chosen = rows.length === all.length ? total : `${fit} that fit, of ${total}`;
-      find("shown").textContent = rows.length ? `${from} to ${to} of ${chosen}`
+      find("shown").textContent = rows.length ? `${from === to ? from : `${from} to ${to}`} of ${chosen}`
         : `no file fits, of ${total}`;
       find("back").disabled = first === 0;
       find("on").disabled = last === rows.length;
@@ -100,6 +100,7 @@
     find("on").addEventListener("click", () => { first += PER_PAGE; show(); });
     document.querySelector(".filters").hidden = false;
     find("pager").hidden = false;
+    find("back").hidden = find("on").hidden = all.length <= PER_PAGE;
     if (find("parts")) find("parts").hidden = true;
     show();
   }
