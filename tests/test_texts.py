@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, Command
 from talking_face import click_and_flash
+from timeline import KINDS, lags_ms, make_clicks
 
 from avsync.cli.texts import AtLength, ForTool, Table, can_write, sparkline
 from avsync.findings import Curve, Segment
@@ -142,18 +143,38 @@ def test_what_a_line_writes_is_in_step(tool: str, avsync: Command, tmp_path: Pat
     assert after.returncode == 0, after.stdout
 
 
-def test_mpv_takes_a_negative_delay_for_earlier_sound(tmp_path: Path) -> None:
-    """What mpv plays from the first picture on: the beginning of the sound has gone by."""
+@pytest.mark.parametrize("delay_ms", [200.0, -200.0])
+def test_what_mpv_plays_is_moved(delay_ms: float, tmp_path: Path) -> None:
+    """From a picture within the film on: what is later begins with what came before it."""
     if shutil.which("mpv") is None:
         pytest.skip("no mpv here")
     video, sound = tmp_path / "c.mp4", tmp_path / "c.wav"
     click_and_flash(video)
-    begins = []
-    for delay_ms in (0.0, -200.0):
-        argv = line_for("mpv", Moved(str(video), delay_ms)).split()
-        quiet = ("--no-config", "--vo=null", "--ao=pcm", f"--ao-pcm-file={sound}")
+    ends = []
+    for ms in (0.0, delay_ms):
+        argv = line_for("mpv", Moved(str(video), ms)).split()
+        quiet = ("--no-config", "--vo=null", "--ao=pcm", f"--ao-pcm-file={sound}", "--start=1")
         subprocess.run([argv[0], *quiet, *argv[1:]], capture_output=True, check=True, timeout=60)
         mono = ("-i", sound, "-ac", "1", "-ar", "48000", "-f", "s16le", "-")
         raw = subprocess.run([find_ffmpeg(), "-v", "error", *mono], capture_output=True).stdout
-        begins.append(np.flatnonzero(np.abs(np.frombuffer(raw, "<i2")) > 3000)[0] / 48)
-    assert begins[0] - begins[1] == pytest.approx(200, abs=2)
+        ends.append(np.flatnonzero(np.abs(np.frombuffer(raw, "<i2")) > 3000)[-1] / 48)
+    assert ends[1] - ends[0] == pytest.approx(delay_ms, abs=2)
+
+
+@pytest.mark.parametrize("delay_ms", [200.0, -200.0])
+def test_what_vlc_encodes_is_moved(delay_ms: float, tmp_path: Path) -> None:
+    """Its encodings of one file differ by some 36 ms: the median of five counts."""
+    quiet = {"stdin": subprocess.DEVNULL, "capture_output": True}
+    if shutil.which("cvlc") is None or subprocess.run(("cvlc", "--version"), **quiet).returncode:  # type: ignore[call-overload]
+        pytest.skip("no VLC here, or it does not run as root")
+    video, encoded = make_clicks(tmp_path / "c.mp4", *KINDS["mp4"]), tmp_path / "c.ts"
+    codecs = "vcodec=mp2v,vb=2000,acodec=a52,ab=192,channels=1,samplerate=48000"
+    sout = f"#transcode{{{codecs}}}:std{{access=file,mux=ts,dst={encoded}}}"
+
+    def lag_ms(ms: float) -> float:
+        _, *argv = line_for("vlc", Moved(str(video), ms)).split()
+        subprocess.run(("cvlc", *argv, "--sout", sout, "vlc://quit"), timeout=60, **quiet)  # type: ignore[call-overload]
+        return float(np.median(lags_ms(encoded)))
+
+    lags = [np.median([lag_ms(ms) for _ in range(5)]) for ms in (0.0, delay_ms)]
+    assert lags[1] - lags[0] == pytest.approx(delay_ms, abs=40)
