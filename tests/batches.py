@@ -25,6 +25,18 @@ def running(*args: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]
             process.kill()
 
 
+def next_line(process: subprocess.Popen[str]) -> str:
+    """A line of what the command prints, and no more of it.
+
+    What `process.stdout` has read ahead, `communicate` would not give back.
+    """
+    assert process.stdout
+    line = b""
+    while (letter := os.read(process.stdout.fileno(), 1)) and letter != b"\n":
+        line += letter
+    return line.decode()
+
+
 def fields_of(lines: Iterable[str]) -> list[dict[str, Any]]:
     """JSON Lines, each of which must be whole."""
     return [json.loads(line) for line in lines]

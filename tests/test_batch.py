@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batches import are_gone, fields_of, processes_below, running, wait_until, workers_of
+from batches import are_gone, fields_of, next_line, processes_below, running, wait_until, workers_of
 from conftest import Command
 from talking_face import write_talking_face
 
@@ -127,8 +127,7 @@ def test_answers_do_not_depend_on_how_many_run_at_once(avsync: Command, tmp_path
 def test_a_worker_that_dies_costs_the_file_it_held(faces: Path, number: signal.Signals) -> None:
     # One worker: of two, the one that is hit may be starting still, and hold none.
     with running("detect", faces, "--jsonl", "--jobs", "1", *HOG) as process:
-        assert process.stdout
-        first = process.stdout.readline()
+        first = next_line(process)
         os.kill(workers_of(process.pid)[0], number)
         rest, errors = process.communicate(timeout=300)
     reports = fields_of([first, *rest.splitlines()])
@@ -173,8 +172,7 @@ def test_an_interrupted_run_leaves_whole_lines_and_no_process(
     faces: Path, number: signal.Signals, status: int
 ) -> None:
     with running("detect", faces, "--jsonl", "--jobs", "2", *HOG) as process:
-        assert process.stdout
-        first = process.stdout.readline()
+        first = next_line(process)
         below = processes_below(process.pid)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=300)
@@ -209,11 +207,11 @@ def test_a_reader_that_has_enough(faces: Path) -> None:
 
 def test_a_list_that_comes_slowly_holds_up_no_answer(face: Path) -> None:
     with running("detect", "-", "--jsonl", *HOG, stdin=subprocess.PIPE) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
         for _ in range(2):  # the second name comes when the first is answered
             process.stdin.write(f"{face}\n")
             process.stdin.flush()
-            assert json.loads(process.stdout.readline())["path"] == str(face)
+            assert json.loads(next_line(process))["path"] == str(face)
         rest, errors = process.communicate(timeout=300)
     assert (rest, errors, process.returncode) == ("", "", 0)
 

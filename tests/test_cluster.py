@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import fields_of, running
+from batches import fields_of, next_line, running
 from conftest import Command
 from talking_face import write_talking_face
 
@@ -54,8 +54,7 @@ def test_the_answers_of_a_local_run_also_when_a_node_is_killed(
     assert len(local) == 11
     remote = ("--engine", "ray", "--ray-address", nodes.address)
     with running(*command, *remote, "--verbose") as process:
-        assert process.stdout
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [next_line(process) for _ in range(3)]
         nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
         rest, errors = process.communicate(timeout=300)
     spread = fields_of([*lines, *rest.splitlines()])

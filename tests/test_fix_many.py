@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from batches import are_gone, fields_of, processes_below, running, wait_until, workers_of
+from batches import are_gone, fields_of, next_line, processes_below, running, wait_until, workers_of
 from conftest import Command
 from talking_face import write_talking_face
 from timeline import packet_sums
@@ -80,8 +80,7 @@ def test_an_interrupted_run_leaves_whole_files_alone(
 ) -> None:
     out = tmp_path / "out"
     with running("fix", folder, "-o", out, "--jsonl", "--jobs", "2", *GIVEN) as process:
-        assert process.stdout
-        first = process.stdout.readline()
+        first = next_line(process)
         wait_until(lambda: strays(tmp_path), "another file is being written")
         below = processes_below(process.pid)
         process.send_signal(signal.SIGINT)
@@ -105,8 +104,7 @@ def _that_write(pid: int) -> list[int]:
 def test_a_worker_that_dies_costs_the_file_it_held(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with running("fix", folder, "-o", out, "--jsonl", "--jobs", "2", *GIVEN) as process:
-        assert process.stdout
-        first = process.stdout.readline()
+        first = next_line(process)
         busy = wait_until(lambda: _that_write(process.pid), "another file is being written")
         os.kill(busy[0], signal.SIGKILL)
         rest, _ = process.communicate(timeout=300)
