@@ -7,6 +7,7 @@ is quicker where it counts in half precision, which pays for itself on longer fi
 GPUs and other networks need.
 """
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -117,6 +118,8 @@ class TorchRuntime:
         Ready for use, on the device.
     device : str
         cpu or cuda.
+    name : str
+        torch.
     """
 
     streams: "Streams"
@@ -184,6 +187,10 @@ class OnnxRuntime:
         Of either stream.
     tensors : dict of str to numpy.ndarray
         Which the sessions use where they are.
+    name : str
+        onnx.
+    embedding_size : int
+        D.
     """
 
     video: "InferenceSession"
@@ -225,6 +232,8 @@ def graph(stream: str) -> bytes:
 
 
 def _session(stream: str, path: Path, tensors: Mapping[str, Embedded]) -> "InferenceSession":
+    # Read when it is imported: nothing is written to the user's cache, or sent to its makers.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -63,6 +63,8 @@ class Weights(WeightsFacts):
 
     Attributes
     ----------
+    name, path, sha256, config, calibration, provenance : various
+        As of `WeightsFacts`.
     streams : Streams
         The network.
     """
