@@ -43,7 +43,9 @@ from avsync.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from avsync.media.clip import Clip
+    from avsync.pipeline.speakers import find_speakers
     from avsync.remux.fix import fix
+    from avsync.speakers import SpeakerReport, SpeakingFace, SpeechSegment
     from avsync.tracks import EmbeddedClip, FaceTrack
 
 __version__ = "0.1.0"
@@ -68,6 +70,9 @@ __all__ = [
     "RemuxOptions",
     "Segment",
     "Source",
+    "SpeakerReport",
+    "SpeakingFace",
+    "SpeechSegment",
     "SyncReport",
     "Tolerance",
     "ToolMissingError",
@@ -79,6 +84,7 @@ __all__ = [
     "__version__",
     "detect",
     "detect_many",
+    "find_speakers",
     "fix",
 ]
 
@@ -87,6 +93,10 @@ _LATER = {
     "Clip": "avsync.media.clip",
     "EmbeddedClip": "avsync.tracks",
     "FaceTrack": "avsync.tracks",
+    "SpeakerReport": "avsync.speakers",
+    "SpeakingFace": "avsync.speakers",
+    "SpeechSegment": "avsync.speakers",
+    "find_speakers": "avsync.pipeline.speakers",
     "fix": "avsync.remux.fix",
 }
 

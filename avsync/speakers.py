@@ -1,0 +1,202 @@
+"""Who on screen speaks when: the answer, and its forms for programs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.errors import DataError
+from avsync.findings import Source
+from avsync.report import SCHEMA_VERSION, Status, source_in
+from avsync.timebase import FRAMES_PER_SECOND
+
+COLUMNS = ("path", "status", "face", "person", "start_seconds", "end_seconds", "score", "reasons")
+NO_BOXES, NO_SCORES = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakingFace:
+    """A face, from when it appears until it is gone, and how surely it is heard.
+
+    Attributes
+    ----------
+    number : int
+        Of the face, from 0, in order of appearance.
+    person : int
+        Faces of one person, as far as that is plain, have the same; from 0.
+    first_frame : int
+        Of the file, at 25 fps.
+    boxes : numpy.ndarray
+        (T, 4) centre x, centre y, width and height, in pixels of the picture.
+    scores : numpy.ndarray
+        (T,) probability that what is heard is said by this face, for each 40 ms.
+    offset_ms : float or None
+        Of its sound; positive: the sound is early. None where it does not speak.
+    confidence : float or None
+        Probability that this offset is within 40 ms of the truth.
+
+    Examples
+    --------
+    >>> boxes = np.full((50, 4), 100, np.float32)
+    >>> face = SpeakingFace(0, 0, 25, boxes, np.ones(50, np.float32), 0.0, 0.99)
+    >>> face.start_seconds, face.end_seconds, face.box
+    (1.0, 3.0, (50.0, 50.0, 100.0, 100.0))
+    """
+
+    number: int
+    person: int
+    first_frame: int
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    offset_ms: float | None
+    confidence: float | None
+
+    @property
+    def start_seconds(self) -> float:
+        """When it appears."""
+        return self.first_frame / FRAMES_PER_SECOND
+
+    @property
+    def end_seconds(self) -> float:
+        """When it is gone."""
+        return (self.first_frame + len(self.boxes)) / FRAMES_PER_SECOND
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Median left, top, width and height, in pixels of the picture."""
+        if not len(self.boxes):
+            return (0.0, 0.0, 0.0, 0.0)
+        x, y, width, height = map(float, np.median(self.boxes, axis=0))
+        return (x - width / 2, y - height / 2, width, height)
+
+    def to_dict(self, frames: bool = True) -> dict[str, Any]:
+        """Its fields; `frames`: with box and score of every frame."""
+        fields: dict[str, Any] = {
+            "number": self.number, "person": self.person, "first_frame": self.first_frame,
+            "start_seconds": self.start_seconds, "end_seconds": self.end_seconds,
+            "box": [round(side, 1) for side in self.box],
+            "offset_ms": self.offset_ms, "confidence": self.confidence,
+        }  # fmt: skip
+        if frames:
+            fields["boxes"] = [[round(side, 1) for side in box] for box in self.boxes.tolist()]
+            fields["scores"] = [round(score, 4) for score in self.scores.tolist()]
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "SpeakingFace":
+        """The face that `to_dict` was made of; without `frames` it has none."""
+        return cls(
+            fields["number"], fields["person"], fields["first_frame"],
+            np.array(fields.get("boxes", NO_BOXES), np.float32).reshape(-1, 4),
+            np.array(fields.get("scores", NO_SCORES), np.float32),
+            fields["offset_ms"], fields["confidence"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSegment:
+    """A stretch of time in which a face speaks.
+
+    Attributes
+    ----------
+    face : int
+        Number of the face.
+    person : int
+        Whose face it is.
+    start_seconds, end_seconds : float
+        When its lips say it: times are of the pictures.
+    score : float
+        Mean probability over the stretch.
+
+    Examples
+    --------
+    >>> SpeechSegment(face=0, person=0, start_seconds=1.2, end_seconds=3.0, score=0.98).face
+    0
+    """
+
+    face: int
+    person: int
+    start_seconds: float
+    end_seconds: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerReport:
+    """Who on screen speaks when, in one file.
+
+    Attributes
+    ----------
+    path : str
+        As it was given.
+    status : str
+        ok, undetermined (no face is seen) or error. Where faces are seen and none of them speaks,
+        that is an answer: no segments.
+    duration_seconds : float or None
+        Of the picture.
+    faces : tuple of SpeakingFace
+        In order of appearance.
+    segments : tuple of SpeechSegment
+        In time; those of two faces overlap where both speak.
+    reasons : tuple of str
+        Why undetermined, or the error.
+    warnings : tuple of str
+        What was noticed on the way.
+    detector, weights : str or None
+        Face detector and weights.
+    runtime : str or None
+        What the network ran on: torch or onnx.
+    source : Source or None
+        In batches.
+
+    Examples
+    --------
+    >>> report = SpeakerReport("talk.mp4", "ok", 8.0, (), (SpeechSegment(0, 0, 1.0, 3.0, 0.98),))
+    >>> SpeakerReport.from_dict(json.loads(report.to_json())) == report
+    True
+    """
+
+    path: str
+    status: Status
+    duration_seconds: float | None = None
+    faces: tuple[SpeakingFace, ...] = ()
+    segments: tuple[SpeechSegment, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    detector: str | None = None
+    weights: str | None = None
+    runtime: str | None = None
+    source: Source | None = None
+
+    def to_dict(self, frames: bool = True) -> dict[str, Any]:
+        """All fields, flat as those of `SyncReport`; `frames`: with box and score of each frame."""
+        fields = {field.name: getattr(self, field.name) for field in fields_of(self)}
+        fields["faces"] = [face.to_dict(frames) for face in self.faces]
+        fields["segments"] = [asdict(segment) for segment in self.segments]
+        source = fields.pop("source")
+        return {**fields, **(asdict(source) if source else {}), "schema_version": SCHEMA_VERSION}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "SpeakerReport":
+        """The report that `to_dict`, or a line of JSON, was made of.
+
+        Raises DataError for what is no report, or one of a newer version.
+        """
+        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        try:
+            known = {f.name: fields[f.name] for f in fields_of(cls) if f.name in fields}
+            known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
+            known["faces"] = tuple(map(SpeakingFace.from_dict, fields["faces"]))
+            known["segments"] = tuple(SpeechSegment(**one) for one in fields["segments"])
+            return cls(**known, source=source_in(fields))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(f"not a report of avsync speakers: {error!r}") from error
+
+    def to_json(self, indent: int | None = None, curve: bool = True) -> str:
+        """One JSON object; ASCII, so that any file name survives; `curve`: with each frame."""
+        return json.dumps(self.to_dict(curve), indent=indent)
