@@ -1,5 +1,6 @@
 """Stage 7a: what an answer is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,15 @@ class Segment:
         """The offset at its end."""
         minutes = (self.end_seconds - self.start_seconds) / 60
         return self.offset_ms + minutes * self.drift_ms_per_minute
+
+
+def offset_at(segments: Sequence[Segment], seconds: float) -> float:
+    """The offset in ms that an answer tells for a moment; before its first segment, that one's."""
+    last = segments[0]
+    for segment in segments:
+        if segment.start_seconds <= seconds:
+            last = segment
+    return last.offset_ms + last.drift_ms_per_minute * (seconds - last.start_seconds) / 60
 
 
 @dataclass(frozen=True, slots=True)

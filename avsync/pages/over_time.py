@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from avsync.findings import offset_at
 from avsync.pages import charts
 from avsync.pages.answer import Allowed
 from avsync.pages.axis import TimeAxis
-from avsync.pipeline.details import Details, offset_at
+from avsync.pipeline.details import Details
 from avsync.report import SyncReport
 from avsync.timebase import FRAMES_PER_SECOND
 

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import MediaError, OutputError, UsageError
+from avsync.findings import offset_at
 from avsync.media import ffmpeg
 from avsync.media.decode import Span, decoded_size, read_frames
 from avsync.media.frames import bgr_of
 from avsync.media.probe import MediaInfo, probe
 from avsync.pages.answer import headline
 from avsync.pages.strip import NOW, Strip, write
-from avsync.pipeline.details import Collector, Details, offset_at
+from avsync.pipeline.details import Collector, Details
 from avsync.pipeline.loading import Pipeline
 from avsync.report import SyncReport
 from avsync.system.atomic import check_target, drafted

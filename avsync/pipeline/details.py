@@ -11,19 +11,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.findings import Segment
 from avsync.pipeline.taps import FaceTap, HeardSound, LookTaps
 from avsync.report import SyncReport
 from avsync.sync.active_speaker import ActiveSpeaker, distance_table
+from avsync.sync.speakers import FaceOffset, film_offsets, speaking_scores, stretches
 from avsync.timebase import (
     FRAMES_PER_SECOND,
     HOP_MS,
-    HOPS_PER_SECOND,
     offset_ms_of_shift,
 )
 from avsync.tracks import EmbeddedClip, FaceTrack
 
-SPEAKING_SHARE = 0.3  # of a block in which something is heard
 WIDEST_MS = 20_000.0  # of a map: a film run at another speed leaves it
 
 
@@ -158,7 +156,7 @@ class Collector:
         reach_ms = max(1000 * self.max_offset_seconds, *map(abs, report.range_ms))
         active = distance_table(looks, round(min(reach_ms, WIDEST_MS) / HOP_MS))
         offset_map = _offset_map(active) if active else None
-        speaking = _speaking(active, offset_map, report, looks) if active else []
+        speaking = _speaking(report, looks)
         self.details = Details(
             report.duration_seconds or 0.0,
             tuple(
@@ -171,15 +169,6 @@ class Collector:
             tuple(tap.sound(look) for look, tap in zip(looks, taps, strict=True)),
         )  # fmt: skip
         self._taps, self._compared = [], []
-
-
-def offset_at(segments: Sequence[Segment], seconds: float) -> float:
-    """The offset in ms that an answer tells for a moment; before its first segment, that one's."""
-    last = segments[0]
-    for segment in segments:
-        if segment.start_seconds <= seconds:
-            last = segment
-    return last.offset_ms + last.drift_ms_per_minute * (seconds - last.start_seconds) / 60
 
 
 def _offset_map(active: ActiveSpeaker) -> OffsetMap:
@@ -195,40 +184,21 @@ def _offset_map(active: ActiveSpeaker) -> OffsetMap:
     return OffsetMap(starts, seconds_each, offsets_ms, np.asarray(shown, np.float32))
 
 
-def _speaking(
-    active: ActiveSpeaker,
-    offset_map: OffsetMap | None,
-    report: SyncReport,
-    looks: Sequence[EmbeddedClip],
-) -> list[tuple[int, float, float]]:
-    """(number of the face, from, to in seconds): who is heard, block by block, in time."""
-    if offset_map is None or not report.segments:
+def _speaking(report: SyncReport, looks: Sequence[EmbeddedClip]) -> list[tuple[int, float, float]]:
+    """(number of the face, from, to in seconds): who is heard at the film's offset."""
+    if not report.segments:
         return []
     spoken: list[tuple[int, float, float]] = []
-    for row, start in enumerate(offset_map.start_seconds):
-        end = float(start) + offset_map.seconds_each
-        column = offset_map.nearest(offset_at(report.segments, (float(start) + end) / 2))
-        around = offset_map.gains[max(0, row - 1) : row + 2, column]
-        fits = bool(np.isfinite(around).any() and np.nanmean(around) > 0)
-        if not fits or _heard_share(looks, float(start), end) < SPEAKING_SHARE:
-            continue
-        who = int(active.who[row, -1 - column])
-        if spoken and spoken[-1][0] == who and abs(spoken[-1][2] - start) < 1e-6:
-            spoken[-1] = (who, spoken[-1][1], end)
-        else:
-            spoken.append((who, float(start), end))
-    return spoken
-
-
-def _heard_share(looks: Sequence[EmbeddedClip], start: float, end: float) -> float:
-    """How much of a stretch of time something is heard in."""
+    number = 0
     for look in looks:
-        first = look.first_frame / FRAMES_PER_SECOND
-        a, b = (max(0, round((t - first) * HOPS_PER_SECOND)) for t in (start, end))
-        hops = look.sounding[a:b]
-        if len(hops):
-            return float(hops.mean())
-    return 0.0
+        offsets = [FaceOffset.of(film_offsets(report.segments, look, t), 1.0) for t in look.tracks]
+        for track, scores in zip(look.tracks, speaking_scores(look, offsets), strict=True):
+            start = look.first_frame + track.first_frame
+            for first, end in stretches(scores):
+                seconds = ((start + first) / FRAMES_PER_SECOND, (start + end) / FRAMES_PER_SECOND)
+                spoken.append((number, *seconds))
+            number += 1
+    return spoken
 
 
 def _faces(

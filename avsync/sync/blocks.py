@@ -94,17 +94,36 @@ def distance_blocks(
     for row, number in enumerate(numbers):
         frame = max(first_frame, int(number) * frames_each)
         pictures = video[frame - first_frame : (int(number) + 1) * frames_each - first_frame]
-        rows = _near(pictures.astype(np.float32), audio, frame * HOPS_PER_FRAME - max_shift, shifts)
+        rows = nearby_distances(
+            pictures.astype(np.float32), audio, frame * HOPS_PER_FRAME - max_shift, shifts
+        )
         judged = np.isfinite(rows)
         sums[row] = np.where(judged, rows, 0).sum(axis=0)
         counts[row] = judged.sum(axis=0)
     return DistanceBlocks(numbers, frames_each, sums, counts)
 
 
-def _near(
+def nearby_distances(
     pictures: NDArray[np.float32], audio: Sounds, first: int, shifts: int
 ) -> NDArray[np.float32]:
-    """(R, shifts) distances of pictures to the sounds from hop `first` on, 4 later for each."""
+    """Distances of successive pictures to the sounds around each; NaN where there is none.
+
+    Parameters
+    ----------
+    pictures : numpy.ndarray
+        (R, D), of successive frames.
+    audio : array
+        (S, D) of which number j starts at hop j.
+    first : int
+        Hop of the first sound that the first picture is compared with; 4 later for each next.
+    shifts : int
+        How many sounds each is compared with.
+
+    Returns
+    -------
+    numpy.ndarray
+        (R, shifts).
+    """
     span = HOPS_PER_FRAME * (len(pictures) - 1) + shifts
     inside = slice(max(0, first), max(0, min(len(audio), first + span)))
     table = np.full((len(pictures), span), np.nan, np.float32)
