@@ -158,10 +158,10 @@ class SyncReport:
         """One JSON object; ASCII, so that any file name survives."""
         return json.dumps(self.to_dict(curve), indent=indent)
 
-    def to_row(self) -> tuple[Any, ...]:
-        """Values of `COLUMNS`."""
+    def to_rows(self) -> list[tuple[Any, ...]]:
+        """One, with the values of `COLUMNS`."""
         fields = self.to_dict(curve=False) | {"reasons": "; ".join(self.reasons)}
-        return tuple(fields.get(name) for name in COLUMNS)
+        return [tuple(fields.get(name) for name in COLUMNS)]
 
     def plot(self, details: "Details | None" = None) -> "Figure":
         """The distance curve as a figure of matplotlib's.

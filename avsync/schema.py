@@ -9,14 +9,27 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+from numpy.typing import NDArray
+
 from avsync.findings import Source, UpstreamScores
 from avsync.remux.report import FixReport
 from avsync.report import UPSTREAM_NAMES, SyncReport
+from avsync.speakers import SpeakerReport, SpeakingFace
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 Schema = dict[str, Any]
+FACE_EXTRA: Schema = {  # that `to_dict` tells besides
+    "start_seconds": {"type": "number", "description": "When it appears."},
+    "end_seconds": {"type": "number", "description": "When it is gone."},
+    "box": {
+        "type": "array",
+        "items": {"type": "number"},
+        "description": "Median left, top, width and height, in pixels of the picture.",
+    },
+}
 
 
 def schema_of(report: type) -> Schema:
@@ -25,7 +38,7 @@ def schema_of(report: type) -> Schema:
     Parameters
     ----------
     report : type
-        `SyncReport` or `FixReport`.
+        `SyncReport`, `FixReport` or `SpeakerReport`.
 
     Returns
     -------
@@ -56,7 +69,15 @@ def _object(of: type, defined: dict[str, Schema]) -> Schema:
         said = "The offset in frames of 40 ms."
         properties["offset_frames"] = {"type": ["number", "null"], "description": said}
         required.append("offset_frames")
-    if of in (SyncReport, FixReport):
+    if of is SpeakerReport:
+        required = [name for name in required if name != "source"]
+        del properties["source"], defined[Source.__name__]
+        properties |= _properties(Source, defined)
+    if of is SpeakingFace:
+        required = [name for name in required if name not in ("boxes", "scores")]
+        properties |= FACE_EXTRA
+        required += list(FACE_EXTRA)
+    if of in (SyncReport, FixReport, SpeakerReport):
         properties["schema_version"] = {"type": "integer", "minimum": 1}
         required.append("schema_version")
     return {
@@ -69,7 +90,8 @@ def _object(of: type, defined: dict[str, Schema]) -> Schema:
 
 
 def _properties(of: type, defined: dict[str, Schema]) -> dict[str, Schema]:
-    hints, described = get_type_hints(of), _descriptions(of)
+    hints = get_type_hints(of, localns={"np": np, "NDArray": NDArray})
+    described = _descriptions(of)
     return {
         field.name: {**_of_type(hints[field.name], defined), **described.get(field.name, {})}
         for field in fields(of)
@@ -87,6 +109,8 @@ def _of_type(kind: Any, defined: dict[str, Schema]) -> Schema:
         return {"$ref": f"#/$defs/{kind.__name__}"}
     if origin is Literal:
         return {"enum": list(inner)}
+    if origin is np.ndarray:
+        return {"type": "array"}
     if origin in (Union, UnionType):
         return _any_of([_of_type(one, defined) for one in inner])
     if origin is tuple and inner[-1] is Ellipsis:

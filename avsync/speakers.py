@@ -4,18 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from avsync.errors import DataError
 from avsync.findings import Source
 from avsync.report import SCHEMA_VERSION, Status, source_in
 from avsync.timebase import FRAMES_PER_SECOND
 
+if TYPE_CHECKING:  # it takes as long to import as all the rest
+    import numpy as np
+    from numpy.typing import NDArray
+
 COLUMNS = ("path", "status", "face", "person", "start_seconds", "end_seconds", "score", "reasons")
-NO_BOXES, NO_SCORES = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +41,7 @@ class SpeakingFace:
 
     Examples
     --------
+    >>> import numpy as np
     >>> boxes = np.full((50, 4), 100, np.float32)
     >>> face = SpeakingFace(0, 0, 25, boxes, np.ones(50, np.float32), 0.0, 0.99)
     >>> face.start_seconds, face.end_seconds, face.box
@@ -50,8 +51,8 @@ class SpeakingFace:
     number: int
     person: int
     first_frame: int
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    boxes: "NDArray[np.float32]"
+    scores: "NDArray[np.float32]"
     offset_ms: float | None
     confidence: float | None
 
@@ -70,6 +71,8 @@ class SpeakingFace:
         """Median left, top, width and height, in pixels of the picture."""
         if not len(self.boxes):
             return (0.0, 0.0, 0.0, 0.0)
+        import numpy as np
+
         x, y, width, height = map(float, np.median(self.boxes, axis=0))
         return (x - width / 2, y - height / 2, width, height)
 
@@ -89,10 +92,12 @@ class SpeakingFace:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "SpeakingFace":
         """The face that `to_dict` was made of; without `frames` it has none."""
+        import numpy as np
+
         return cls(
             fields["number"], fields["person"], fields["first_frame"],
-            np.array(fields.get("boxes", NO_BOXES), np.float32).reshape(-1, 4),
-            np.array(fields.get("scores", NO_SCORES), np.float32),
+            np.array(fields.get("boxes", ()), np.float32).reshape(-1, 4),
+            np.array(fields.get("scores", ()), np.float32),
             fields["offset_ms"], fields["confidence"],
         )  # fmt: skip
 
@@ -172,10 +177,10 @@ class SpeakerReport:
     runtime: str | None = None
     source: Source | None = None
 
-    def to_dict(self, frames: bool = True) -> dict[str, Any]:
-        """All fields, flat as those of `SyncReport`; `frames`: with box and score of each frame."""
+    def to_dict(self, curve: bool = True) -> dict[str, Any]:
+        """All fields, flat as those of `SyncReport`; `curve`: with box and score of each frame."""
         fields = {field.name: getattr(self, field.name) for field in fields_of(self)}
-        fields["faces"] = [face.to_dict(frames) for face in self.faces]
+        fields["faces"] = [face.to_dict(curve) for face in self.faces]
         fields["segments"] = [asdict(segment) for segment in self.segments]
         source = fields.pop("source")
         return {**fields, **(asdict(source) if source else {}), "schema_version": SCHEMA_VERSION}
@@ -200,3 +205,47 @@ class SpeakerReport:
     def to_json(self, indent: int | None = None, curve: bool = True) -> str:
         """One JSON object; ASCII, so that any file name survives; `curve`: with each frame."""
         return json.dumps(self.to_dict(curve), indent=indent)
+
+    def to_rows(self) -> list[tuple[Any, ...]]:
+        """The values of `COLUMNS`, of each segment; of a file without any, one row."""
+        why = "; ".join(self.reasons)
+        rows = [
+            (self.path, self.status, *(getattr(one, name) for name in COLUMNS[2:-1]), why)
+            for one in self.segments
+        ]
+        return rows or [(self.path, self.status, *[None] * (len(COLUMNS) - 3), why)]
+
+    def to_text(self) -> str:
+        """A table that a person understands."""
+        lines = [f"{self.path}   {self._in_a_word()}"]
+        lines += [
+            f"    {clock(s.start_seconds)} - {clock(s.end_seconds)}   person {s.person + 1}"
+            f"   face {s.face + 1}   {100 * s.score:3.0f} %"
+            for s in self.segments
+        ]
+        return "\n".join([*lines, *(f"    note: {warning}" for warning in self.warnings)])
+
+    def _in_a_word(self) -> str:
+        if self.status != "ok":
+            return f"cannot tell: {'; '.join(self.reasons)}"
+        people = len({face.person for face in self.faces})
+        seen = f"{people} {'person' if people == 1 else 'people'} seen"
+        if len(self.faces) != people:
+            seen += f" ({len(self.faces)} face tracks)"
+        spoken = sum(one.end_seconds - one.start_seconds for one in self.segments)
+        total = f" of {self.duration_seconds:.1f} s" if self.duration_seconds else ""
+        return f"{seen}, {spoken:.1f} s of speech{total}" if spoken else f"{seen}, nobody speaks"
+
+
+def clock(seconds: float) -> str:
+    """A time as people and WebVTT write it.
+
+    Examples
+    --------
+    >>> clock(3725.04)
+    '01:02:05.040'
+    """
+    total, milliseconds = divmod(round(1000 * seconds), 1000)
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:02}:{minute:02}:{second:02}.{milliseconds:03}"

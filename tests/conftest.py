@@ -19,6 +19,7 @@ from avsync.media import ffmpeg
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.schema import schema_of
+from avsync.speakers import SpeakerReport
 
 # Small networks on small clips: more threads than one only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,7 +28,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
-REPORTS: dict[Any, Any] = {"detect": SyncReport, "fix": FixReport}  # by command
+REPORTS: dict[Any, Any] = {
+    "detect": SyncReport,
+    "fix": FixReport,
+    "speakers": SpeakerReport,
+}  # by command
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # For `each_ffmpeg`: the one that is given, or two that have a name, and paths of more.
 GIVEN = os.environ.get("AVSYNC_FFMPEG")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avsync.batch.resume import ReportFile
+from avsync.batch.resume import ReportFile, sync_in_short
 from avsync.errors import OutputError
 from avsync.report import Source, SyncReport
 from avsync.system.atomic import safe_output, write_whole
@@ -30,7 +30,7 @@ def _resume(path: Path) -> None:
     """A report whose only answer is replaced, so that it is written anew."""
     report = SyncReport("a.mp4", "ok", 1.0, source=Source(1, 2, "0", {}))
     path.write_text(f"{report.to_json()}\n")
-    with ReportFile(path) as file:
+    with ReportFile(path, sync_in_short) as file:
         file.append(report)
 
 

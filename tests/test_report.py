@@ -115,7 +115,7 @@ def test_json_survives_a_file_name_that_is_no_text() -> None:
 
 
 def test_csv_lines_read_back() -> None:
-    lines = [csv_line(COLUMNS), csv_line(LATE.to_row()), csv_line(UNSURE.to_row())]
+    lines = [csv_line(COLUMNS), *(csv_line(row) for one in (LATE, UNSURE) for row in one.to_rows())]
     late, unsure = csv.DictReader(lines)
     assert (late["path"], late["offset_ms"], late["offset_frames"]) == (
         "talk, one.mp4",

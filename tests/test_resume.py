@@ -13,7 +13,7 @@ from batches import are_gone, fields_of, processes_below, running, wait_until
 from conftest import Command
 from talking_face import write_talking_face
 
-from avsync.batch.resume import ReportFile
+from avsync.batch.resume import ReportFile, sync_in_short
 from avsync.errors import OutputError
 from avsync.findings import Source
 from avsync.pipeline.options import DetectOptions
@@ -49,7 +49,7 @@ def _paths(file: Path) -> list[str]:
 def file(tmp_path: Path) -> Path:
     """A finished report of two files."""
     path = tmp_path / "report.jsonl"
-    with ReportFile(path) as report:
+    with ReportFile(path, sync_in_short) as report:
         for name in ("a.mp4", "b\udce9.mp4"):
             report.append(_report(name))
     return path
@@ -57,7 +57,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_what_is_answered_is_known_again(file: Path) -> None:
     before = file.read_bytes()
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         for name in ("a.mp4", "b\udce9.mp4"):
             known = report.answer(name, SOURCE)
             assert known and (known.status, known.offset_ms) == ("ok", 40.0)
@@ -76,7 +76,7 @@ def test_what_is_answered_is_known_again(file: Path) -> None:
     ids=["size", "time", "weights", "options"],
 )
 def test_an_answer_to_another_question_does_not_count(file: Path, other: Source) -> None:
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         assert report.answer("a.mp4", other) is None
 
 
@@ -87,18 +87,18 @@ def test_an_answer_holds_for_the_options_it_was_asked_with(tmp_path: Path, name:
     other = replace(usual, **{name: OTHERS[name]})
     assert getattr(usual, name) != getattr(other, name)
     asked = replace(SOURCE, options=usual.cache_key)
-    with ReportFile(tmp_path / "report.jsonl") as report:
+    with ReportFile(tmp_path / "report.jsonl", sync_in_short) as report:
         report.append(replace(_report("a.mp4"), source=asked))
-    with ReportFile(tmp_path / "report.jsonl") as report:
+    with ReportFile(tmp_path / "report.jsonl", sync_in_short) as report:
         assert report.answer("a.mp4", asked)
         known = report.answer("a.mp4", replace(asked, options=other.cache_key))
     assert (known is not None) == (name in {"device", "weights"})
 
 
 def test_what_failed_is_tried_again_and_its_line_replaced(file: Path) -> None:
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         report.append(SyncReport("bad.mp4", "error", reasons=("it crashed",), source=SOURCE))
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         assert report.answer("bad.mp4", SOURCE) is None
         report.append(_report("bad.mp4"))
     assert _paths(file) == ["a.mp4", "b\udce9.mp4", "bad.mp4"]
@@ -109,7 +109,7 @@ def test_what_failed_is_tried_again_and_its_line_replaced(file: Path) -> None:
 def test_half_a_line_at_the_end_is_taken_off(file: Path, kept: int) -> None:
     first, second = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(first + second[:kept])
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         assert report.answer("b\udce9.mp4", SOURCE) is None
         report.append(_report("b\udce9.mp4"))
     assert file.read_bytes() == first + second
@@ -117,7 +117,7 @@ def test_half_a_line_at_the_end_is_taken_off(file: Path, kept: int) -> None:
 
 def test_half_a_line_alone(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:15])
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         report.append(_report("a.mp4"))
     assert _paths(file) == ["a.mp4"]
 
@@ -125,7 +125,7 @@ def test_half_a_line_alone(file: Path) -> None:
 def test_half_a_line_that_was_written_on_is_taken_out(file: Path) -> None:
     first, second = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(first + second[:30] + first + second)
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         assert report.answer("b\udce9.mp4", SOURCE)
     assert file.read_bytes() == first + second
 
@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_before_it_could_tidy_up(file: Path) -> None:
     old, other = file.read_bytes().splitlines(keepends=True)
     new = old.replace(b"40.0", b"80.0")
     file.write_bytes(old + other + new)
-    with ReportFile(file) as report:
+    with ReportFile(file, sync_in_short) as report:
         known = report.answer("a.mp4", SOURCE)
         assert known and known.offset_ms == 80.0
     assert file.read_bytes() == other + new
@@ -145,20 +145,23 @@ def test_a_file_that_is_no_report_is_left_alone(tmp_path: Path) -> None:
         file = tmp_path / "letter"
         file.write_bytes(data)
         with pytest.raises(OutputError, match="not a report of avsync"):
-            ReportFile(file)
+            ReportFile(file, sync_in_short)
         assert file.read_bytes() == data
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "absent" / "report.jsonl"):
         with pytest.raises(OutputError, match="name a file to write"):
-            ReportFile(place)
+            ReportFile(place, sync_in_short)
 
 
 def test_two_runs_do_not_write_the_same_report(file: Path) -> None:
-    with ReportFile(file), pytest.raises(OutputError, match="another run is writing it"):
-        ReportFile(file)
-    with ReportFile(file) as report:
+    with (
+        ReportFile(file, sync_in_short),
+        pytest.raises(OutputError, match="another run is writing it"),
+    ):
+        ReportFile(file, sync_in_short)
+    with ReportFile(file, sync_in_short) as report:
         assert report.answer("a.mp4", SOURCE)
 
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from avsync.batch.measure import open_detect
 from avsync.batch.tasks import Request, WorkerLostError
 from avsync.errors import AvsyncError, WorkersError
 from avsync.pipeline.options import DetectOptions
-from avsync.report import SyncReport
 from avsync.system.resources import spare_memory
 
+OpenWork = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], Any]]
 STORE_BYTES = 256 << 20  # of a local cluster: weights, and reports on their way
 WORKERS_ON_A_GPU = 4
 CONNECT_SECONDS = 10.0
@@ -84,11 +83,9 @@ class RayWorker:
             raise error
         self._cluster.at_work.add(self)
 
-    def measure(self, order: Request, timeout_seconds: float | None) -> SyncReport:
+    def measure(self, order: Request, timeout_seconds: float | None) -> Any:
         """Measure a file; raises WorkerLostError where the actor is gone, or TimeoutError."""
-        report = self._get(self._actor.measure.remote(order), timeout_seconds)
-        assert isinstance(report, SyncReport)
-        return report
+        return self._get(self._actor.measure.remote(order), timeout_seconds)
 
     def close(self) -> None:
         """Kill the actor, once: the connection may be gone the second time."""
@@ -108,16 +105,18 @@ class RayWorker:
 
 @contextmanager
 def connect(
+    open_work: OpenWork,
     options: DetectOptions,
     notes: tuple[str, ...],
     files: Sequence[Path],
     address: str | None,
     jobs: int,
 ) -> Iterator[Cluster]:
-    """A connection to a cluster, ready to make workers; `files` are the detector's.
+    """A connection to a cluster, ready to make workers.
 
-    Without an address, a cluster of `jobs` cores is started on this machine, reachable from it
-    alone, and ended with the connection. Raises WorkersError where there is no Ray or no cluster.
+    `open_work` loads the tools in an actor; `files` are the face detector's. Without an address,
+    a cluster of `jobs` cores is started on this machine, reachable from it alone, and ended with
+    the connection. Raises WorkersError where there is no Ray or no cluster.
     """
     with ExitStack() as stack:
         ray = _import_ray(alone=address is None)
@@ -133,6 +132,7 @@ def connect(
             ) from error
         weights = Path(options.weights)
         parcel = _Parcel(
+            open_work,
             replace(options, weights=weights.name),
             notes,
             weights.read_bytes(),
@@ -148,6 +148,7 @@ def connect(
 class _Parcel:
     """What an actor needs, wherever it is."""
 
+    open_work: OpenWork
     options: DetectOptions  # with the file name of the weights
     notes: tuple[str, ...]
     weights: bytes
@@ -157,7 +158,7 @@ class _Parcel:
 class _Actor:
     """What runs on the machines of the cluster."""
 
-    _measure: Callable[[Request], SyncReport]
+    _measure: Callable[[Request], Any]
 
     def open(self, parcel: _Parcel) -> AvsyncError | None:
         """Load the tools; gives back the error where they cannot be loaded."""
@@ -172,12 +173,12 @@ class _Actor:
             options = replace(parcel.options, weights=os.fspath(weights))
             spare_memory()
             try:
-                self._measure = open_detect(options, parcel.notes, threads=1)
+                self._measure = parcel.open_work(options, parcel.notes, 1)
             except AvsyncError as error:
                 return error
         return None
 
-    def measure(self, path: str) -> SyncReport:
+    def measure(self, path: str) -> Any:
         """Measure a file."""
         return self._measure(path)
 

@@ -4,16 +4,17 @@ import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from avsync.batch.measure import alone, detect_and_show, not_measured, open_detect
+from avsync.batch.measure import Failed, alone, detect_and_show, not_measured, open_detect
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
-from avsync.batch.tasks import Request, Result, Task
+from avsync.batch.tasks import R, Request, Result, Task
 from avsync.errors import InterruptError, UsageError
 from avsync.findings import Source
 from avsync.media.search import find_media
@@ -26,6 +27,11 @@ from avsync.system.downloads import sha256_of
 from avsync.system.progress import Progress, silent
 from avsync.system.resources import cores, default_jobs
 
+if TYPE_CHECKING:
+    from avsync.speakers import SpeakerReport
+
+M = TypeVar("M", SyncReport, "SpeakerReport")  # what is told of a file
+Open = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], R]]  # in the worker
 MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
 
 
@@ -40,7 +46,7 @@ def detect_one(
 
     take_over()
     pipeline = Pipeline(options, progress=progress)
-    source = _source(path, sha256_of(weights.find(options.weights)), options)
+    source = source_of(path, sha256_of(weights.find(options.weights)), options)
 
     def work(order: Request) -> SyncReport:
         return detect_and_show(path, pipeline, shown, progress)
@@ -57,7 +63,7 @@ def detect_all(
     paths: Iterable[str],
     options: DetectOptions,
     how: BatchOptions | None = None,
-    answered: ReportFile | None = None,
+    answered: ReportFile[SyncReport] | None = None,
     progress: Progress = silent,
     shown: Shown = (),
 ) -> Generator[Result[SyncReport]]:
@@ -67,19 +73,46 @@ def detect_all(
     `answered` holds already is given back in short. Raises AvsyncError where tools or workers
     cannot be had, InterruptError on SIGINT and SIGTERM.
     """
-    from avsync.model import weights
+    job = Job(partial(open_detect, shown=shown), not_measured)
+    return job.run(paths, options, how or BatchOptions(), answered, progress)
 
-    how = how or BatchOptions()
-    path = weights.find(options.weights)
-    notes: list[str] = []
-    settled, files = same_faces(options, notes, progress)
-    tasks = _tasks(paths, partial(_source, sha256=sha256_of(path), options=options), answered)
-    settled = replace(settled, weights=os.fspath(path))
-    with _pool(settled, tuple(notes), files, how, shown) as pool:
-        answers = pool.run(tasks, how.ordered)
-        with closing(answers):
-            for answer in answers:
-                yield replace(answer, report=replace(answer.report, source=answer.task.source))
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[M]):
+    """Something that is told of each of many files.
+
+    Attributes
+    ----------
+    open : callable
+        Loads the tools in a worker, gives what does a file.
+    failed : callable
+        The report on a path that could not be done, and why.
+    """
+
+    open: Open[M]
+    failed: Failed[M]
+
+    def run(
+        self,
+        paths: Iterable[str],
+        options: DetectOptions,
+        how: BatchOptions,
+        answered: ReportFile[M] | None,
+        progress: Progress,
+    ) -> Generator[Result[M]]:
+        """As `detect_all`."""
+        from avsync.model import weights
+
+        path = weights.find(options.weights)
+        notes: list[str] = []
+        settled, files = same_faces(options, notes, progress)
+        tasks = _tasks(paths, partial(source_of, sha256=sha256_of(path), options=options), answered)
+        settled = replace(settled, weights=os.fspath(path))
+        with _pool(self, settled, tuple(notes), files, how) as pool:
+            answers = pool.run(tasks, how.ordered)
+            with closing(answers):
+                for answer in answers:
+                    yield replace(answer, report=replace(answer.report, source=answer.task.source))
 
 
 def detect_many(
@@ -145,26 +178,26 @@ def _files_of(path: str | os.PathLike[str]) -> Iterable[str]:
 
 @contextmanager
 def _pool(
+    job: Job[M],
     options: DetectOptions,
     notes: tuple[str, ...],
     files: Sequence[Path],
     how: BatchOptions,
-    shown: Shown,
-) -> Iterator[Pool[SyncReport]]:
+) -> Iterator[Pool[M]]:
     """Workers here or on a cluster; `files` are the face detector's."""
     jobs = how.jobs or default_jobs(options.device)
     if how.engine == "ray":
         from avsync.batch.cluster import connect
 
-        with connect(options, notes, files, how.ray_address, jobs) as cluster:
+        with connect(job.open, options, notes, files, how.ray_address, jobs) as cluster:
             slots = how.jobs or cluster.cores
-            yield Pool(cluster.make, slots, not_measured, how.timeout_seconds, MOST_LOSSES)
+            yield Pool(cluster.make, slots, job.failed, how.timeout_seconds, MOST_LOSSES)
     else:
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(open_detect, options, notes, threads, shown), jobs, threads)
-        yield Pool(make, jobs, not_measured, how.timeout_seconds)
+        make = local_workers(partial(job.open, options, notes, threads), jobs, threads)
+        yield Pool(make, jobs, job.failed, how.timeout_seconds)
 
 
 def same_faces(
@@ -180,8 +213,8 @@ def same_faces(
 
 
 def _tasks(
-    paths: Iterable[str], source_of: Callable[[str], Source], answered: ReportFile | None
-) -> Iterator[Task[SyncReport]]:
+    paths: Iterable[str], facts_of: Callable[[str], Source], answered: ReportFile[M] | None
+) -> Iterator[Task[M]]:
     """What is to be done, as paths become known; where `answered` is kept, once for each path."""
     seen: set[str] = set()
     number = 0
@@ -190,13 +223,13 @@ def _tasks(
             continue
         if answered:
             seen.add(path)
-        source = source_of(path)
+        source = facts_of(path)
         known = answered.answer(path, source) if answered else None
         yield Task(number, path, source, known)
         number += 1
 
 
-def _source(path: str, sha256: str, options: DetectOptions) -> Source:
+def source_of(path: str, sha256: str, options: DetectOptions) -> Source:
     """Size and time of a file before it is read."""
     try:
         found = os.stat(path)

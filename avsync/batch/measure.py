@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
@@ -15,6 +15,9 @@ from avsync.remux.options import FixOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from avsync.speakers import SpeakerReport
 
 R = TypeVar("R")
 Work = Callable[[Request], R]  # what is done with a file; may raise anything
@@ -57,6 +60,16 @@ def open_detect(
     )
 
 
+def open_speakers(
+    options: DetectOptions, notes: Sequence[str], threads: int
+) -> "Callable[[Request], SpeakerReport]":
+    """The same, in a process that finds who speaks when."""
+    take_over(threads)
+    pipeline = Pipeline(options, threads=threads, notes=notes)
+    _ = pipeline.loaded  # what cannot be had is said now
+    return partial(report_on, work=partial(_speakers, pipeline=pipeline), failed=not_heard)
+
+
 def open_fix(
     options: FixOptions, notes: Sequence[str], threads: int
 ) -> Callable[[Request], FixReport]:
@@ -95,6 +108,13 @@ def not_measured(path: str, why: str) -> SyncReport:
     return SyncReport(path, "error", reasons=(why,))
 
 
+def not_heard(path: str, why: str) -> "SpeakerReport":
+    """The report of a file of which nobody knows who speaks."""
+    from avsync.speakers import SpeakerReport
+
+    return SpeakerReport(path, "error", reasons=(why,))
+
+
 def not_fixed(path: str, why: str) -> FixReport:
     """The report of a file that could not be put right."""
     return FixReport(path, None, "error", reasons=(why,))
@@ -114,7 +134,17 @@ def detect_and_show(
 
 
 def _detect(order: Request, pipeline: Pipeline, shown: Shown) -> SyncReport:
+    return detect_and_show(_regular(order), pipeline, shown)
+
+
+def _speakers(order: Request, pipeline: Pipeline) -> "SpeakerReport":
+    from avsync.pipeline.speakers import find_speakers
+
+    return find_speakers(_regular(order), pipeline=pipeline)
+
+
+def _regular(order: Request) -> str:
     assert isinstance(order, str)
     if passes_by(order):  # of those in folders, many are never written to
         raise MediaError(f"{order}: not a regular file; a pipe is read alone only")
-    return detect_and_show(order, pipeline, shown)
+    return order

@@ -9,26 +9,54 @@ is appended, and the line that it replaces taken out when the run ends.
 import hashlib
 import json
 import os
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Protocol, Self
 
+from avsync.batch.tasks import R
 from avsync.errors import OutputError
 from avsync.findings import Segment, Source
-from avsync.report import SyncReport
+from avsync.report import Status, SyncReport
+from avsync.speakers import SpeakerReport
 from avsync.system.atomic import drafted
 
-_Held = tuple[bytes, str, float | None, tuple[Segment, ...]]  # key, status, offset, segments
+
+class Written(Protocol):
+    """What a line is made of."""
+
+    @property
+    def path(self) -> str: ...
+    def to_json(self, *, curve: bool) -> str: ...
 
 
-class ReportFile:
+InShort = Callable[[Mapping[str, Any]], R]  # the fields of a line -> what little is kept of it
+
+
+def sync_in_short(fields: Mapping[str, Any]) -> SyncReport:
+    """Of an answer of `avsync detect`. Raises KeyError for another command's."""
+    if "tracks" not in fields:
+        raise KeyError("tracks")
+    status: Status = "ok" if fields["status"] == "ok" else "undetermined"
+    segments = tuple(Segment(**segment) for segment in fields.get("segments", ()))
+    return SyncReport(fields["path"], status, fields.get("offset_ms"), segments=segments)
+
+
+def speakers_in_short(fields: Mapping[str, Any]) -> SpeakerReport:
+    """Of an answer of `avsync speakers`. Raises KeyError for another command's."""
+    if "faces" not in fields:
+        raise KeyError("faces")
+    status: Status = "ok" if fields["status"] == "ok" else "undetermined"
+    return SpeakerReport(fields["path"], status)
+
+
+class ReportFile(Generic[R]):
     """A report that is read, then written to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, in_short: InShort[R]) -> None:
         """Raises OutputError where the file cannot be written, or is no report."""
-        self._path = path
-        self._holds: dict[str, _Held] = {}  # by path: of its last line
+        self._path, self._in_short = path, in_short
+        self._holds: dict[str, tuple[bytes, R | None]] = {}  # by path: key and answer, of its last
         self._is_stale = False  # it has lines that count no more
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -58,16 +86,12 @@ class ReportFile:
         finally:
             os.close(self._descriptor)
 
-    def answer(self, path: str, source: Source) -> SyncReport | None:
+    def answer(self, path: str, source: Source) -> R | None:
         """What the file says of a path, in short; None where that has to be measured."""
-        held = self._holds.get(path)
-        if held is None or held[0] != _key(_facts(source)):
-            return None
-        _, status, offset_ms, segments = held
-        known = SyncReport(path, "ok" if status == "ok" else "undetermined", offset_ms)
-        return replace(known, segments=segments)
+        key, known = self._holds.get(path, (b"", None))
+        return known if key == _key(_facts(source)) else None
 
-    def append(self, report: SyncReport, curve: bool = True) -> None:
+    def append(self, report: Written, curve: bool = True) -> None:
         """Add a line, in one write. Raises OutputError where the disk does not take it."""
         line = f"{report.to_json(curve=curve)}\n".encode()
         try:
@@ -76,7 +100,7 @@ class ReportFile:
         except OSError as error:
             raise OutputError(f"{self._path}: {error.strerror}") from error
         self._is_stale |= report.path in self._holds
-        self._holds[report.path] = (b"", report.status, report.offset_ms, report.segments)
+        self._holds[report.path] = (b"", None)
 
     def _only_one_writes(self) -> None:
         try:
@@ -106,11 +130,18 @@ class ReportFile:
                     self._is_stale = True
                     continue
                 self._is_stale |= fields["path"] in self._holds
-                key = b"" if fields["status"] == "error" else _key(fields)
-                segments = tuple(Segment(**segment) for segment in fields.get("segments", ()))
-                held = (key, fields["status"], fields.get("offset_ms"), segments)
-                self._holds[fields["path"]] = held
+                failed = fields["status"] == "error"
+                known = self._brief(fields)
+                self._holds[fields["path"]] = (b"", None) if failed else (_key(fields), known)
         os.ftruncate(self._descriptor, end)
+
+    def _brief(self, fields: Mapping[str, Any]) -> R:
+        try:
+            return self._in_short(fields)
+        except KeyError as error:
+            raise OutputError(
+                f"{self._path}: a report of another command (it has no {error}); name another"
+            ) from error
 
     def _drop_stale(self) -> None:
         """Keep the last line of each path, in a new file that takes the place of this one."""

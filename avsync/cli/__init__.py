@@ -26,6 +26,7 @@ from avsync.cli.options import flag_of
 from avsync.cli.preview import preview
 from avsync.cli.reporting import report
 from avsync.cli.scoring import score
+from avsync.cli.speaking import speakers
 from avsync.cli.training import prepare, train
 from avsync.errors import AvsyncError, InterruptError, UsageError
 
@@ -70,6 +71,7 @@ app.command()(detect)
 app.command()(fix)
 app.command()(report)
 app.command()(preview)
+app.command()(speakers)
 app.command()(score)
 app.command()(prepare)
 app.command()(train)

@@ -25,18 +25,15 @@ class ReportLike(Protocol):
     @property
     def status(self) -> str: ...
     @property
-    def offset_ms(self) -> float | None: ...
-    @property
-    def confidence(self) -> float | None: ...
-    @property
     def reasons(self) -> tuple[str, ...]: ...
     def to_dict(self, curve: bool) -> dict[str, Any]: ...
-    def to_row(self) -> tuple[Any, ...]: ...
+    def to_rows(self) -> Iterable[tuple[Any, ...]]: ...
     def to_text(self) -> str: ...
 
 
 S = TypeVar("S", bound=ReportLike)
 S_contra = TypeVar("S_contra", contravariant=True)
+FIGURES = ("offset_ms", "confidence", "residual_ms")  # as far as a report has them
 SIGPIPE: int = getattr(signal, "SIGPIPE", 13)  # which Windows does not send
 
 
@@ -119,7 +116,7 @@ def _line(report: S, output: Output[S]) -> str | None:
     if output.form is OutputFormat.JSONL:
         return json.dumps(report.to_dict(output.curve))
     if output.form is OutputFormat.CSV:
-        return csv_line(report.to_row())
+        return "\n".join(map(csv_line, report.to_rows()))
     if output.texts:
         return output.texts.of(report)
     return None if report.status == "error" else report.to_text()
@@ -157,9 +154,7 @@ def log_line(answer: Result[S], verbose: bool) -> None:
         "level": "error" if report.status == "error" else "info",
         "status": report.status,
         "known": "yes" if answer.task.known else None,  # from the report that is gone on with
-        "offset_ms": report.offset_ms,
-        "confidence": report.confidence,
-        "residual_ms": getattr(report, "residual_ms", None),  # of what was put right
+        **{name: getattr(report, name, None) for name in FIGURES},
         "seconds": round(answer.seconds, 3),
         "path": json.dumps(report.path),
         "reasons": json.dumps("; ".join(report.reasons)) if report.reasons else None,

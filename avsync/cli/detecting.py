@@ -11,7 +11,7 @@ import typer
 
 from avsync.batch.detect import detect_all, detect_one
 from avsync.batch.options import BatchOptions
-from avsync.batch.resume import ReportFile
+from avsync.batch.resume import ReportFile, sync_in_short
 from avsync.cli import options as opt
 from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
@@ -129,7 +129,9 @@ class _Run:
             raise UsageError(f"{passing[0]}: {why}")
         paths, total = self._paths()
         with ExitStack() as stack:
-            report = stack.enter_context(ReportFile(self.resume)) if self.resume else None
+            report = (
+                stack.enter_context(ReportFile(self.resume, sync_in_short)) if self.resume else None
+            )
             view = stack.enter_context(batch_view(self.quiet, total))
             overview = stack.enter_context(reporting.with_overview(self.pages, self.resume))
             found = detect_all(paths, options, how, report, view.progress, self.shown)

@@ -13,7 +13,7 @@ import typer
 from avsync import __version__
 from avsync.batch.detect import detect_all
 from avsync.batch.options import BatchOptions
-from avsync.batch.resume import ReportFile
+from avsync.batch.resume import ReportFile, sync_in_short
 from avsync.cli import options as opt
 from avsync.cli.console import ExitStatus, log_line, worse
 from avsync.cli.progress import batch_view
@@ -111,7 +111,9 @@ class _Run:
         found: dict[str, SyncReport] = {}
         wanted = list(dict.fromkeys(paths))
         with ExitStack() as stack:
-            file = stack.enter_context(ReportFile(self.resume)) if self.resume else None
+            file = (
+                stack.enter_context(ReportFile(self.resume, sync_in_short)) if self.resume else None
+            )
             view = stack.enter_context(batch_view(self.quiet, len(wanted)))
             results = detect_all(wanted, self.options, self.how, file, view.progress)
             for result in view.watch(stack.enter_context(closing(results))):

@@ -9,6 +9,7 @@
     audio_sounding (A,)   whether something is heard at their beginning
     box           (B, 4)  left, top, width, height of the face in pixels, every frame of every track
     box_track, box_frame, box_seconds (B,)
+    box_speaking  (B,)    probability that what is heard is said by this face, as in `find_speakers`
 
 A track of B frames has B - 4 embeddings. Facts about the file come along as text: format, source,
 weights, weights_sha256, detector, warnings.
@@ -27,9 +28,11 @@ from numpy.typing import NDArray
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
+from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
 from avsync.pipeline.sources import open_recording
+from avsync.pipeline.speakers import speakers_in
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND
@@ -95,6 +98,8 @@ def embed_video(
     with open_recording(path, options) as recording:
         embedder = embedder_of(recording, pipeline, progress)
         seen = embedder.look()
+    sync = verdict(os.fspath(path), [seen], options, pipeline)
+    faces = speakers_in(seen, sync, options, pipeline).faces
     facts = {
         "format": str(FORMAT),
         "source": os.fspath(path),
@@ -103,7 +108,9 @@ def embed_video(
         "detector": pipeline.detector.name if pipeline.detector else "given crop",
         "warnings": "; ".join((*pipeline.notes, *embedder.warnings)),
     }
-    return EmbeddingTable(_arrays(seen, pipeline.loaded.weights.config.embedding_size), facts)
+    arrays = _arrays(seen, pipeline.loaded.weights.config.embedding_size)
+    arrays["box_speaking"] = np.concatenate([np.zeros(0, np.float32), *[f.scores for f in faces]])
+    return EmbeddingTable(arrays, facts)
 
 
 def _arrays(seen: "EmbeddedClip", size: int) -> dict[str, NDArray[Any]]:
@@ -176,6 +183,7 @@ def _parquet(table: EmbeddingTable) -> bytes:
                               pa.list_(pa.float32())),
         "track": pa.array([*arrays["box_track"].tolist(), *[None] * sounds], pa.int32()),
         "frame": pa.array([*arrays["box_frame"].tolist(), *[None] * sounds], pa.int32()),
+        "speaking": pa.array([*arrays["box_speaking"].tolist(), *[None] * sounds], pa.float32()),
         "sounding": pa.array([*[None] * faces, *arrays["audio_sounding"].tolist()], pa.bool_()),
     }  # fmt: skip
     for k, name in enumerate(("left", "top", "width", "height")):

@@ -105,10 +105,10 @@ class FixReport:
         """One JSON object; ASCII, so that any file name survives."""
         return json.dumps(self.to_dict(curve), indent=indent)
 
-    def to_row(self) -> tuple[Any, ...]:
-        """Values of `COLUMNS`."""
+    def to_rows(self) -> list[tuple[Any, ...]]:
+        """One, with the values of `COLUMNS`."""
         texts = {name: "; ".join(getattr(self, name)) for name in ("reasons", "notes")}
-        return tuple(texts.get(name, getattr(self, name)) for name in COLUMNS)
+        return [tuple(texts.get(name, getattr(self, name)) for name in COLUMNS)]
 
     def to_text(self) -> str:
         """A few lines for people; a dry run is its commands alone, to be pasted or piped."""
