@@ -15,7 +15,7 @@ from conftest import REPOSITORY, Command
 
 import avsync
 from avsync.errors import DataError, OutputError, UsageError
-from avsync.findings import Segment, TrackSummary
+from avsync.findings import Segment, TrackSummary, offset_at
 from avsync.pages import charts
 from avsync.pages.answer import Allowed, facts, headline
 from avsync.pages.axis import Piece, TimeAxis

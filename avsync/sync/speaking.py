@@ -87,6 +87,8 @@ def _motion(video: NDArray[np.floating]) -> NDArray[np.float32]:
         return np.zeros(len(video), np.float32)
     steps = np.linalg.norm(np.diff(np.asarray(video, np.float32), axis=0), axis=1)
     steps = np.concatenate([steps[:1], steps])
-    kernel = np.ones(MOTION_FRAMES)
-    total = np.convolve(steps, kernel, "same")[: len(steps)]
-    return np.asarray(total / np.convolve(np.ones(len(steps)), kernel, "same"), np.float32)
+    running = np.concatenate([[0.0], np.cumsum(steps)])
+    at = np.arange(len(steps))
+    first = np.maximum(at - MOTION_FRAMES // 2, 0)
+    last = np.minimum(at + MOTION_FRAMES // 2 + 1, len(steps))
+    return np.asarray((running[last] - running[first]) / (last - first), np.float32)
