@@ -5,6 +5,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from avsync.cure_lines import Moved, line_for
 from avsync.media.files import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
 from avsync.tolerance import DEFAULT, STANDARDS
@@ -106,6 +107,9 @@ def _cure(report: "SyncReport") -> str | None:
         return "put it right: cut it there, then avsync fix each part"
     if report.offset_ms is None or STANDARDS[DEFAULT].allows(report):
         return None  # `fix` would leave it alone
+    if report.audio is not None:
+        moved = Moved(report.path, report.offset_ms, sound=report.audio)
+        return f"put it right: {line_for('ffmpeg', moved)}"
     if is_url(report.path) or DESCRIPTOR.fullmatch(report.path):
         return "put it right: save it as a file, then avsync fix"
     stem, suffix = os.path.splitext(report.path)
