@@ -29,6 +29,8 @@ OTHERS = {  # than are usual, one for each option
     "weights": "mine.safetensors",
     "upstream_scoring": True,
     "device": "cpu",
+    "runtime": "torch",
+    "audio": "sound.wav",
     "audio_track": 2,
     "video_track": 2,
     "detect_changes": False,
