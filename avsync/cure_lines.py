@@ -50,6 +50,16 @@ class Moved:
         return str(path.with_name(f"{path.stem}.synced{kind}"))
 
 
+def fix_line(moved: Moved, *options: str) -> str:
+    """What `avsync fix` is to be told.
+
+    >>> fix_line(Moved("talk.mp4", -120.4))
+    'avsync fix talk.mp4 -o talk.synced.mp4'
+    """
+    sound = [] if moved.sound is None else ["--audio", moved.sound]
+    return shlex.join(["avsync", "fix", moved.path, *sound, *options, "-o", moved.beside()])
+
+
 def _mpv(moved: Moved) -> str:
     sound = [] if moved.sound is None else [f"--audio-file={moved.sound}"]
     return shlex.join(["mpv", *sound, f"--audio-delay={moved.seconds}", "--", moved.path])

@@ -17,6 +17,7 @@ import avsync
 from avsync import DetectOptions
 from avsync import detect as measure
 from avsync.errors import MediaError, UsageError
+from avsync.media.container import take_inventory
 from avsync.media.decode import Span
 from avsync.media.ffmpeg import find_ffmpeg
 from avsync.media.pairs import sound_for
@@ -162,19 +163,25 @@ def test_what_it_proposes_puts_it_right(avsync: Command, silent: Path, wav: Path
     done = avsync("detect", silent, "--audio", wav, *HOG)
     (line,) = (line for line in done.stdout.splitlines() if "put it right" in line)
     _, _, command = line.partition(": ")
-    program, *argv = shlex.split(command)
-    assert program == "ffmpeg" and "avsync fix" not in done.stdout
-    ffmpeg(*argv)
+    asked = ("detect", silent, "--audio", wav, "--for", "ffmpeg", *HOG)
     synced = silent.with_name("silent.synced.mkv")
-    report = measure(synced, DetectOptions(faces="hog"))
-    assert report.offset_ms is not None and abs(report.offset_ms) <= 12
+    for words in (command, avsync(*asked).stdout):
+        synced.unlink(missing_ok=True)
+        program, *argv = shlex.split(words)
+        if program == "avsync":
+            avsync(*argv, *HOG)
+        else:
+            ffmpeg(*argv)
+        report = measure(synced, DetectOptions(faces="hog"))
+        assert report.offset_ms is not None and abs(report.offset_ms) <= 12
 
 
 def test_a_page_of_two_files(avsync: Command, silent: Path, wav: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     done = avsync("detect", silent, "--audio", wav, "--report", page, "--preview", *HOG)
     text = page.read_text()
-    assert done.returncode == 0 and "avsync fix" not in text and "--audio-file=" in text
+    assert done.returncode == 0 and "--audio-file=" in text
+    assert f"avsync fix {silent} --audio {wav} --offset @ms@" in text
     for tool in ("mpv", "vlc", "mkvmerge", "ffmpeg"):
         line = avsync("detect", silent, "--audio", wav, "--for", tool, *HOG).stdout
         assert str(wav) in line, line
@@ -211,6 +218,91 @@ def test_generated_faces_are_scored_with_their_sound(
     files = json.loads(done.stdout)["files"]
     made, real = (fields for fields in files)
     assert made["lse_d"] == pytest.approx(real["lse_d"], abs=0.01)
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".mov", ".ts", ".avi"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.mka"])
+def test_two_files_become_one_in_step(
+    both: Path, silent: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    sound, out = tmp_path / name, tmp_path / f"out{kind}"
+    ffmpeg("-i", both, "-map", "0:a", *KINDS[name], sound)
+    options = avsync.FixOptions(detect=DetectOptions(faces="hog", audio=os.fspath(sound)))
+    report = avsync.fix(silent, out, options)
+    assert report.status == "fixed", report
+    assert report.before and report.before.audio == os.fspath(sound)
+    assert (report.path, report.before.path) == (os.fspath(silent), os.fspath(silent))
+    assert report.offset_ms == pytest.approx(EARLY_MS, abs=8)
+    after = measure(out, DetectOptions(faces="hog"))
+    assert after.offset_ms is not None and abs(after.offset_ms) <= 8
+    assert set(os.listdir(tmp_path)) == {name, out.name} and silent.exists()
+
+
+def test_all_but_the_pictures_own_sound_is_kept(both: Path, wav: Path, tmp_path: Path) -> None:
+    film, subtitles, out = tmp_path / "film.mkv", tmp_path / "s.srt", tmp_path / "out.mkv"
+    subtitles.write_text("1\n00:00:00,500 --> 00:00:02,000\nHello\n")
+    chapters = tmp_path / "chapters"
+    chapters.write_text(
+        ";FFMETADATA1\ntitle=A talk\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\n"
+    )
+    ffmpeg(
+        *("-i", both, "-f", "lavfi", "-i", "sine=duration=4", "-i", subtitles, "-i", chapters),
+        *("-map", "0:v", "-map", "1:a", "-map", "2", "-map_metadata", "3", "-c:v", "copy", film),
+    )
+    options = avsync.FixOptions(detect=DetectOptions(faces="hog", audio=os.fspath(wav)))
+    report = avsync.fix(film, out, options)
+    assert report.status == "fixed", report
+    kept = take_inventory(out)
+    assert [stream.kind for stream in kept.streams] == ["Video", "Subtitle", "Audio"]
+    assert kept.has_chapters and kept.tags["title"] == "A talk"
+    assert kept.streams[2].codec == "pcm_s16le"
+
+
+def test_what_is_in_step_is_put_together_all_the_same(
+    avsync: Command, both: Path, silent: Path, tmp_path: Path
+) -> None:
+    sound, out = tmp_path / "in-step.wav", tmp_path / "out.mkv"
+    ffmpeg("-i", both, "-vn", "-af", "atrim=start=0.12,asetpts=N/SR/TB", sound)
+    done = avsync("fix", silent, "--audio", sound, "-o", out, "--jsonl", *HOG)
+    (report,) = fields_of(done.stdout.splitlines())
+    assert report["status"] == "in_tolerance" and report["output"] == str(out)
+    assert take_inventory(out).of_kind("Audio")
+
+
+def test_a_dry_run_says_both_steps(silent: Path, wav: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    looks = DetectOptions(faces="hog", audio=os.fspath(wav))
+    report = avsync.fix(silent, out, avsync.FixOptions(detect=looks, dry_run=True))
+    assert report.status == "planned" and len(report.commands) == 2
+    assert os.listdir(tmp_path) == []
+    for command in report.commands:
+        subprocess.run(shlex.split(command), check=True, capture_output=True)
+    after = measure(out, DetectOptions(faces="hog"))
+    assert after.offset_ms is not None and abs(after.offset_ms) <= 8
+
+
+def test_a_container_that_cannot_hold_the_sound_is_named(
+    avsync: Command, silent: Path, wav: Path, tmp_path: Path
+) -> None:
+    done = avsync("fix", silent, "--audio", wav, "-o", tmp_path / "out.mp4", *HOG)
+    assert done.returncode == 1 and "name an output in .mov or .mkv" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and os.listdir(tmp_path) == []
+
+
+def test_folders_of_both_are_put_together_by_name(
+    avsync: Command, silent: Path, wav: Path, tmp_path: Path
+) -> None:
+    for folder, path, names in (("v", silent, ("a.mp4", "b.mp4")), ("s", wav, ("a.wav",))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            shutil.copy(path, tmp_path / folder / name)
+    argv = ("fix", tmp_path / "v", "--audio", tmp_path / "s", "-o", tmp_path / "o", "--jsonl")
+    done = avsync(*argv, "--offset", "-120", *HOG)
+    reports = {Path(r["path"]).name: r for r in fields_of(done.stdout.splitlines())}
+    assert reports["b.mp4"]["status"] == "error"
+    assert "no sound of its name" in reports["b.mp4"]["reasons"][0]
+    # Uncompressed sound has no place in .mp4, which is said of that file, too.
+    assert ".mp4 cannot hold its sound" in reports["a.mp4"]["reasons"][0]
 
 
 @pytest.mark.parametrize("kind", ["absent", "no media", "no sound", "folder"])

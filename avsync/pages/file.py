@@ -1,7 +1,6 @@
 """The page of one file: the answer, a player, what it was read from, all of it below as JSON."""
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from avsync.cure_lines import TOOLS, Moved, line_for
+from avsync.cure_lines import TOOLS, Moved, fix_line, line_for
 from avsync.findings import Segment
 from avsync.media.files import is_url
 from avsync.pages import answer, charts
@@ -100,11 +99,7 @@ def _cure(report: SyncReport, allowed: Allowed) -> str | None:
         return None
     if len(report.segments) > 1 or is_url(report.path):
         return None
-    if report.audio is not None:
-        moved = Moved(report.path, report.offset_ms, sound=report.audio)
-        return printable(line_for("ffmpeg", moved))
-    stem, suffix = os.path.splitext(report.path)
-    return printable(shlex.join(["avsync", "fix", report.path, "-o", f"{stem}.synced{suffix}"]))
+    return printable(fix_line(Moved(report.path, report.offset_ms, sound=report.audio)))
 
 
 def _tools(report: SyncReport) -> list[tuple[str, str]]:
@@ -121,11 +116,8 @@ def _player(
         return None
     copy = copy_of(details.sounds) if details else None
     segments = report.segments or (Segment(0.0, 0.0, report.offset_ms or 0.0),)
-    lines = {}
-    if report.audio is None:
-        lines["avsync fix"] = shlex.join(["avsync", "fix", report.path, "--offset", "@ms@", "-o",
-                                          Moved(report.path, 0).beside()])  # fmt: skip
     moved = Moved(report.path, PLACEHOLDER, sound=report.audio)
+    lines = {"avsync fix": fix_line(moved, "--offset", "@ms@")}
     for name, line in ((n, line_for(n, moved)) for n in ("mpv", "vlc")):
         lines[name] = line.replace(f"{PLACEHOLDER / 1000:.3f}", "@s@").replace(
             str(PLACEHOLDER), "@ms@"
