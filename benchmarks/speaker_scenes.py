@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -206,7 +207,7 @@ def _one_of(clips: Sequence[Clip], rng: np.random.Generator) -> Clip:
 def _without_pauses(speaks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     filled = speaks.copy()
     at = np.flatnonzero(speaks)
-    for a, b in zip(at[:-1], at[1:], strict=True):
+    for a, b in pairwise(at):
         if b - a <= PAUSE_FRAMES:
             filled[a:b] = True
     return filled

@@ -4,14 +4,15 @@
         --rival LR_ASD/finetuning_TalkSet.model --scenes 40 --json speakers.json
 
 Scenes (`speaker_scenes.py`) are written as H.264 and AAC and read again. Average precision is over
-face-frames of 40 ms; a face that is not found counts as one that scores lowest. "Right" is the share
-of speech time for which a segment of the right face is told, "false" the share of the time of
-faces that do not speak for which one is told nevertheless. The collar leaves out what is within
+face-frames of 40 ms; a face that is not found counts as one that scores lowest. "Right" is the
+share of speech time for which a segment of the right face is told, "false" the share of the time
+of faces that do not speak for which one is told nevertheless. The collar leaves out what is within
 0.25 s of the beginning or end of a stretch of speech, as evaluations of diarization do.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +21,8 @@ import numpy as np
 from lr_asd import LrAsd, crops_of, mfcc_of
 from numpy.typing import NDArray
 from speaker_scenes import PANEL, Scene, load_clips, make_scene
-from talking_face import AAC, write_media
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from avsync.media.decode import WHOLE
 from avsync.media.frames import bgr_of
@@ -69,6 +71,8 @@ def main() -> None:
 
 def measure(scene: Scene, path: Path, pipeline: Pipeline, rival: LrAsd | None) -> dict:
     """Scores and segments of each panel, by who says so."""
+    from talking_face import AAC, write_media
+
     size = (scene.panels * PANEL, PANEL)
     write_media(path, scene.pictures(), size, 25, scene.samples, AAC)
     started = time.monotonic()

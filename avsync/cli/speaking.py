@@ -44,6 +44,7 @@ def speakers(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
+    audio: opt.Audio = None,
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
     device: opt.Device = "auto",
@@ -68,7 +69,7 @@ def speakers(
     """
     chosen = DetectOptions(
         max_offset, faces, cropped, weights, device=device, runtime=runtime,
-        audio_track=audio_track, video_track=video_track,
+        audio=audio, audio_track=audio_track, video_track=video_track,
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     names = opt.named(inputs, null)
