@@ -176,7 +176,7 @@ def test_every_type_that_is_taken_or_given_is_exported() -> None:
         inner
         for one in EXPORTED
         if is_dataclass(one)
-        for hint in get_type_hints(one).values()
+        for hint in get_type_hints(one, localns={"np": np, "NDArray": NDArray}).values()
         for inner in _types_in(hint)
     }
     # How the sound of a clip is held is nobody's business: slices of it are arrays.

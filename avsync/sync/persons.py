@@ -1,4 +1,4 @@
-"""Stage 5g: which faces are of one person, where that is plain."""
+"""Stage 5k: which faces are of one person, where that is plain."""
 
 from collections.abc import Sequence
 

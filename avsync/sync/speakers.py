@@ -1,4 +1,4 @@
-"""Stage 5h: how surely each face is heard, frame by frame, and the stretches in which it speaks."""
+"""Stage 5j: how surely each face is heard, frame by frame, and the stretches in which it speaks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Stage 5e: what each frame of a face tells by itself of whether it is heard (numpy only).
+"""Stage 5h: what each frame of a face tells by itself of whether it is heard (numpy only).
 
 By how much its lips fit the sound at their offset better than the sounds around it, how much of
 that sound is more than silence, and whether lips move at all. `turns` reads frames together.

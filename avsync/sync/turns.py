@@ -1,4 +1,4 @@
-"""Stage 5f: frames read together: who speaks when, of the faces that are seen at once.
+"""Stage 5i: frames read together: who speaks when, of the faces that are seen at once.
 
 A hidden Markov model whose states are nobody, each face, and any two; it stays in each for a
 while. Its posterior probabilities are the scores (Rabiner, *A Tutorial on Hidden Markov Models*,
