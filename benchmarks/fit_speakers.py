@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("--speakers", type=Path, required=True)
     parser.add_argument("--scenes", type=int, default=150)
     chosen = parser.parse_args()
-    pipeline = Pipeline(DetectOptions())
+    torch.set_num_threads(1)  # tensors are small: threads would wait for each other
+    pipeline = Pipeline(DetectOptions(), threads=1)
     names = set(chosen.speakers.read_text().split())
     clips, _ = load_clips(chosen.manifest, names, pipeline, held_out=False, most_each=2)
     print(f"{sum(map(len, clips.values()))} clips of {len(clips)} speakers", flush=True)
