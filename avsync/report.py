@@ -59,6 +59,8 @@ class SyncReport:
         Of sound while a face is seen.
     detector, weights : str or None
         Face detector and weights.
+    runtime : str or None
+        What the network ran on: torch or onnx.
     warnings : tuple of str
         What was noticed on the way.
     source : Source or None
@@ -92,6 +94,7 @@ class SyncReport:
     speech_seconds: float | None = None
     detector: str | None = None
     weights: str | None = None
+    runtime: str | None = None
     warnings: tuple[str, ...] = ()
     source: Source | None = None
     curve: Curve | None = None
@@ -210,6 +213,7 @@ COLUMNS = (  # of CSV
     "speech_seconds",
     "detector",
     "weights",
+    "runtime",
 )
 UPSTREAM_NAMES = {"lse_d": "lse_d", "lse_c": "lse_c", "offset_frames": "upstream_offset_frames"}
 

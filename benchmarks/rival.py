@@ -103,6 +103,7 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     from avsync.model.batches import EmbeddingModel
     from avsync.model.embed import embed_crops, embed_sound
     from avsync.model.optimize import for_inference
+    from avsync.model.runtimes import TorchRuntime
 
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(
@@ -112,7 +113,7 @@ def time_streams(checkpoint: Path) -> dict[str, Any]:
     upstream = SyncNetModel()
     upstream.load_state_dict(torch.load(checkpoint))
     upstream.eval()
-    ours = EmbeddingModel(for_inference(weights.load(str(checkpoint)).streams))
+    ours = EmbeddingModel(TorchRuntime(for_inference(weights.load(str(checkpoint)).streams)))
     pictures, crops = _upstream_pictures(frames), list(frames.numpy())
     sounds = mfcc.T[None, None]
     sides: dict[str, Callable[[], Any]] = {

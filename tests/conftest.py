@@ -29,8 +29,10 @@ REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"  # real clips that cannot be part of the repository
 REPORTS: dict[Any, Any] = {"detect": SyncReport, "fix": FixReport}  # by command
 Command = Callable[..., subprocess.CompletedProcess[str]]
-# For `each_ffmpeg`: two that have a name, and paths of more.
-FFMPEGS = ("system", "bundled", *os.environ.get("AVSYNC_TEST_FFMPEGS", "").split(os.pathsep))
+# For `each_ffmpeg`: the one that is given, or two that have a name, and paths of more.
+GIVEN = os.environ.get("AVSYNC_FFMPEG")
+MORE = os.environ.get("AVSYNC_TEST_FFMPEGS", "").split(os.pathsep)
+FFMPEGS = (GIVEN,) if GIVEN else ("system", "bundled", *MORE)
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +47,8 @@ def shared() -> Path:
 def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Use each ffmpeg that is here, one after another; gives its path, skips where it is absent.
 
-    They are the first on PATH, the one that imageio-ffmpeg carries, and those that the environment
-    variable AVSYNC_TEST_FFMPEGS lists.
+    It is the one that AVSYNC_FFMPEG names; without that, they are the first on PATH, the one that
+    imageio-ffmpeg carries, and those that the environment variable AVSYNC_TEST_FFMPEGS lists.
     """
     path = {"system": shutil.which("ffmpeg"), "bundled": bundled_ffmpeg()}.get(
         request.param, shutil.which(request.param)

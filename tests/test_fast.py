@@ -16,6 +16,7 @@ from avsync.model.embed import embed_crops, embed_sound
 from avsync.model.networks import DefaultStreams
 from avsync.model.optimize import FlatPerfectMatch, for_inference, half_precision
 from avsync.model.perfect_match import PerfectMatchStreams
+from avsync.model.runtimes import TorchRuntime
 from avsync.timebase import WINDOW_HOPS
 
 CPU = torch.device("cpu")
@@ -99,7 +100,7 @@ def test_embeddings_are_the_same_for_any_number_of_threads(default: DefaultStrea
     crops, mfcc = list(pictures(300, 88, 88)), sound(2 * HOPS_PER_BATCH + 100)
     answers = []
     for count in (1, 2, 3):
-        network = EmbeddingModel(default, threads=count)
+        network = EmbeddingModel(TorchRuntime(default), count)
         answers.append((embed_crops(crops, network), embed_sound(mfcc, network)))
     for video, audio in answers[1:]:
         assert np.array_equal(video, answers[0][0])
@@ -110,13 +111,15 @@ def test_embeddings_are_the_same_for_any_number_of_threads(default: DefaultStrea
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_too_few_crops_give_no_embedding(default: DefaultStreams, count: int) -> None:
-    assert embed_crops(list(pictures(count, 88, 88)), EmbeddingModel(default)).shape == (0, 256)
+    assert embed_crops(
+        list(pictures(count, 88, 88)), EmbeddingModel(TorchRuntime(default))
+    ).shape == (0, 256)
 
 
 @pytest.mark.parametrize("steps", [0, WINDOW_HOPS - 1, WINDOW_HOPS])
 def test_short_sounds(default: DefaultStreams, steps: int) -> None:
     count = max(0, steps - WINDOW_HOPS + 1)
-    assert embed_sound(sound(steps), EmbeddingModel(default)).shape == (count, 256)
+    assert embed_sound(sound(steps), EmbeddingModel(TorchRuntime(default))).shape == (count, 256)
 
 
 @pytest.mark.requires_cuda
@@ -145,11 +148,11 @@ def test_a_gpu_embeds_as_the_processor_does(
     ):
         crops, mfcc = list(pictures(20, *shape)), sound(200)
         here = [
-            embed_crops(crops, EmbeddingModel(streams)),
-            embed_sound(mfcc, EmbeddingModel(streams)),
+            embed_crops(crops, EmbeddingModel(TorchRuntime(streams))),
+            embed_sound(mfcc, EmbeddingModel(TorchRuntime(streams))),
         ]
         streams.to("cuda")  # type: ignore[attr-defined]
-        gpu = EmbeddingModel(streams, "cuda")
+        gpu = EmbeddingModel(TorchRuntime(streams, "cuda"))
         there = [embed_crops(crops, gpu), embed_sound(mfcc, gpu)]
         streams.to("cpu")  # type: ignore[attr-defined]
         for a, b in zip(here, there, strict=True):

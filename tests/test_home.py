@@ -1,6 +1,7 @@
 """A home that is not there, or cannot be used: caches lie elsewhere, or are done without."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,50 @@ def test_no_command_needs_a_home(home: str, tmp_path: Path) -> None:
     assert "cannot fetch it" in fetched.stderr
     listed = _run(home, tmp_path, "weights", "list")
     assert listed.returncode == 0 and "avsync weights fetch" in listed.stdout
+
+
+# Tells of every attempt to reach another machine, or this one, by whatever library.
+CONNECT = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+int connect(int number, const struct sockaddr *address, socklen_t length) {
+    int (*original)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6) {
+        FILE *file = fopen(getenv("CONNECTIONS"), "a");
+        fprintf(file, "%d\n", address->sa_family);
+        fclose(file);
+    }
+    return original(number, address, length);
+}
+"""
+CURIOUS = "import socket; socket.create_connection(('127.0.0.1', 9))"
+
+
+def test_nothing_is_sent_or_left_in_the_home(tmp_path: Path) -> None:
+    """Not by avsync, and not by what it is made of."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("no C compiler here")
+    library, log, home = tmp_path / "connect.so", tmp_path / "connections", tmp_path / "home"
+    (tmp_path / "connect.c").write_text(CONNECT)
+    build = ["-shared", "-fPIC", "-o", library, tmp_path / "connect.c", "-ldl"]
+    subprocess.run([compiler, *build], check=True)
+    home.mkdir()
+    silencers = {"CI", "ORT_DISABLE_TELEMETRY", "DO_NOT_TRACK"}  # as few users have them
+    environment = {name: value for name, value in os.environ.items() if name not in silencers}
+    environment |= {"LD_PRELOAD": str(library), "CONNECTIONS": str(log), "HOME": str(home)}
+    environment["XDG_CACHE_HOME"] = str(home / ".cache")
+    demo = str(REPOSITORY / "docs" / "talking.mp4")
+    for runtime in ("onnx", "torch"):
+        argv = ["-m", "avsync", "detect", demo, "--faces", "hog", "--runtime", runtime]
+        subprocess.run([sys.executable, *argv], check=True, env=environment, capture_output=True)
+    assert not log.exists()
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    subprocess.run([sys.executable, "-c", CURIOUS], env=environment, capture_output=True)
+    assert log.exists()  # so it would have been seen
 
 
 @pytest.fixture

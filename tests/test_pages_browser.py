@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,21 @@ def test_all_rows_are_there_without_javascript(strict: Any, overview: Path) -> N
     assert len(rows) == 1000
     assert [link.rsplit("/")[-1] for link in links] == [f"index-{k}.html" for k in range(2, 11)]
     assert "take" in (overview.parent / "index-10.html").read_text()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_row_lies_beside_the_screen(driver: Any, overview: Path, width: int) -> None:
+    show(driver, overview, width)
+    cells = driver.find_elements("css selector", "#table [role=cell]")
+    assert cells[0].aria_role in ("cell", "gridcell")
+    edges = """return [...document.querySelectorAll("#table td, #table th")].map(cell => {
+        const range = document.createRange(); range.selectNodeContents(cell);
+        const {left, right, top, bottom} = range.getBoundingClientRect();
+        return [left, right, top, bottom]; }).filter(([left, right]) => right > left)"""
+    boxes = driver.execute_script(edges)
+    assert all(left >= 0 and right <= width for left, right, *_ in boxes)
+    for (_, right, _, bottom), (left, _, top, _) in pairwise(boxes):  # no text lies upon another
+        assert left >= right - 1 or top >= bottom - 1
 
 
 def test_no_serious_fault_in_access(

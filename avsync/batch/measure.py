@@ -62,10 +62,6 @@ def open_fix(
 ) -> Callable[[Request], FixReport]:
     """The same, in a process that puts files right."""
     pipeline = pipeline_to_fix(options, silent, threads, notes)
-    if pipeline:
-        import torch
-
-        torch.set_num_threads(threads)
     return partial(report_on, work=partial(fixed, options, pipeline), failed=not_fixed)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from importlib import metadata
 
 from avsync.errors import AvsyncError, ToolMissingError
 from avsync.faces import backends, detectors
@@ -21,7 +22,7 @@ class Check:
 
 def examine() -> list[Check]:
     """Look at everything; never raises an AvsyncError."""
-    return [_ffmpeg(), _device(), *_faces(), *_weights(), _cache()]
+    return [_ffmpeg(), _device(), _onnxruntime(), *_faces(), *_weights(), _cache()]
 
 
 def _ffmpeg() -> Check:
@@ -39,6 +40,14 @@ def _device() -> Check:
 
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     return Check("torch", True, f"{torch.__version__} on {name}, {torch.get_num_threads()} threads")
+
+
+def _onnxruntime() -> Check:
+    try:
+        return Check("onnxruntime", True, metadata.version("onnxruntime"))
+    except metadata.PackageNotFoundError:
+        why = "not installed: short films take twice as long; pip install onnxruntime"
+        return Check("onnxruntime", False, why, needed=False)
 
 
 def _faces() -> list[Check]:

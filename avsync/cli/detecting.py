@@ -45,6 +45,7 @@ def detect(
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
     device: opt.Device = "auto",
+    runtime: opt.Runtime = "auto",
     min_confidence: opt.MinConfidence = None,
     max_abs_offset: opt.MaxAbsOffset = None,
     globs: opt.Globs = None,
@@ -71,7 +72,7 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(
-        max_offset, faces, cropped, weights, upstream_scoring, device,
+        max_offset, faces, cropped, weights, upstream_scoring, device, runtime,
         audio_track, video_track, thorough=thorough, accept=accept,
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)

@@ -20,6 +20,7 @@ def features(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     device: opt.Device = "auto",
+    runtime: opt.Runtime = "auto",
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
     force: opt.Force = False,
@@ -36,6 +37,7 @@ def features(
         cropped=cropped,
         weights=weights,
         device=device,
+        runtime=runtime,
         audio_track=audio_track,
         video_track=video_track,
     )

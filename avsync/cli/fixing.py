@@ -68,6 +68,7 @@ def fix(
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
     device: opt.Device = "auto",
+    runtime: opt.Runtime = "auto",
     globs: opt.Globs = None,
     null: opt.Null = False,
     jobs: opt.Jobs = None,
@@ -86,8 +87,8 @@ def fix(
     """
     options = FixOptions(
         DetectOptions(
-            max_offset, faces, cropped, weights, device=device, video_track=video_track,
-            accept=accept,
+            max_offset, faces, cropped, weights, device=device, runtime=runtime,
+            video_track=video_track, accept=accept,
         ),
         offset, Tolerance.of(tolerance), always_write, force, dry_run, drift,
         RemuxOptions(audio_track, reencode_audio, keep_pitch),

@@ -111,6 +111,9 @@ VideoTrack = Annotated[
 ]
 WeightsName = Annotated[str, search_option(help="default, syncnet_v2 or a weights file.")]
 Device = Annotated[str, search_option(help="auto, cpu or cuda.")]
+Runtime = Annotated[
+    str, search_option(help="What runs the network: auto (whichever answers first), torch or onnx.")
+]
 Force = Annotated[bool, answer_option("--force", help="Replace existing outputs.")]
 Quiet = Annotated[bool, answer_option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[

@@ -30,6 +30,7 @@ def preview(
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
     device: opt.Device = "auto",
+    runtime: opt.Runtime = "auto",
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
     force: opt.Force = False,
@@ -42,7 +43,7 @@ def preview(
     from avsync.pages.preview import PreviewOptions, write_preview
 
     options = DetectOptions(
-        max_offset, faces, cropped, weights, device=device,
+        max_offset, faces, cropped, weights, device=device, runtime=runtime,
         audio_track=audio_track, video_track=video_track, thorough=True,
     )  # fmt: skip
     shown = PreviewOptions(side_by_side, put_right, start, seconds, force)

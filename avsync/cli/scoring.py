@@ -55,6 +55,7 @@ def score(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     device: opt.Device = "auto",
+    runtime: opt.Runtime = "auto",
     globs: opt.Globs = None,
     null: opt.Null = False,
     jobs: opt.Jobs = None,
@@ -78,7 +79,7 @@ def score(
         raise UsageError("a list on stdin has no pairs: name the folder of the generated files")
     options = DetectOptions(
         faces=faces, cropped=cropped, weights=_weights(weights), upstream_scoring=True,
-        device=device,
+        device=device, runtime=runtime,
     )  # fmt: skip
     stdin = read_names(STDIN, b"\0" if null else b"\n")
     sets = {"generated": list(find_media(named, stdin, globs or [], exact=null))}
@@ -154,7 +155,7 @@ def _protocol(options: DetectOptions, reports: Sequence[SyncReport]) -> Protocol
         "syncnet_v2" if is_syncnet else path.stem,
         is_syncnet,
         sha256,
-        asdict(weights.geometry_of(path)),
+        asdict(weights.config_of(path).geometry),
         tuple(sorted({report.detector for report in reports if report.detector})),
         UPSTREAM_REACH,
     )

@@ -3,25 +3,19 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore, Lock, Thread
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from threading import BoundedSemaphore
+from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.model.runtimes import Runtime, Waiting
 from avsync.system.resources import cores
 from avsync.timebase import WINDOW_HOPS
 
-if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile faces are found
-    import torch
-
-    from avsync.model.networks import Streams
-
-FRAMES_PER_BATCH = 128
+FRAMES_PER_BATCH = 36  # small ones are embedded while the next are being seen
 HOPS_PER_BATCH = 512
-_one_speaks = Lock()
 Crop = NDArray[np.uint8]
-Embedded = NDArray[np.float32]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -32,16 +26,13 @@ class EmbeddingModel:
 
     Attributes
     ----------
-    streams : Streams
+    runtime : Runtime
         A network, ready for use.
-    device : str
-        cpu or cuda.
     threads : int
         Of the processor, that it may use.
     """
 
-    streams: "Streams"
-    device: str = "cpu"
+    runtime: Runtime
     threads: int = field(default_factory=cores)
 
 
@@ -64,7 +55,7 @@ class Batches:
 
     def __init__(self, network: Loading, threads: int) -> None:
         self._network = network
-        self._pool = ThreadPoolExecutor(threads, "embed", _on_one_thread)
+        self._pool = ThreadPoolExecutor(threads, "embed")
         self._room = BoundedSemaphore(4 * threads)  # crops of a long film must not pile up
 
     def __enter__(self) -> Self:
@@ -73,13 +64,13 @@ class Batches:
     def __exit__(self, *raised: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def embed(self, crops: list[Crop]) -> "Future[torch.Tensor]":
+    def embed(self, crops: list[Crop]) -> Future[Waiting]:
         """Embed the windows of consecutive crops; waits while too many batches do.
 
         Returns
         -------
-        Future[torch.Tensor]
-            Their embeddings, on the device.
+        Future[Waiting]
+            What gives their embeddings.
         """
         return self._submit(self._embed_video, crops)
 
@@ -101,48 +92,13 @@ class Batches:
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def _embed_video(self, crops: list[Crop]) -> "torch.Tensor":
-        import torch
-
-        from avsync.model.optimize import precision_of
-
-        network = self._network()
-        frames = _on_device(np.stack(crops), network.device)
-        with torch.inference_mode(), precision_of(network.streams, torch.device(network.device)):
-            return network.streams.embed_video(frames)
+    def _embed_video(self, crops: list[Crop]) -> Waiting:
+        return self._runtime().embed_video(np.stack(crops))
 
     def _embed_audio(self, done: NDArray[Any], mfcc: NDArray[np.float32]) -> None:
-        import torch
+        done[:] = self._runtime().embed_audio(mfcc)
 
-        network = self._network()
-        with torch.inference_mode():
-            done[:] = as_array(network.streams.embed_audio(_on_device(mfcc, network.device)))
-
-
-def as_array(embeddings: "torch.Tensor") -> Embedded:
-    """Embeddings on any device, as numpy has them; waits for them."""
-    return np.asarray(embeddings.float().cpu().numpy())
-
-
-def _on_one_thread() -> None:
-    """Let this thread of torch's have one of its own.
-
-    Torch takes what was last said for all threads that are yet to come: the usual is said after.
-    """
-    import torch
-
-    with _one_speaks:
-        usual = torch.get_num_threads()
-        torch.set_num_threads(1)
-        last = Thread(target=torch.set_num_threads, args=(usual,))
-        last.start()
-        last.join()
-
-
-def _on_device(array: NDArray[Any], device: str) -> "torch.Tensor":
-    import torch
-
-    values = torch.from_numpy(array)
-    if device == "cuda":  # from pinned memory a copy holds nobody up
-        values = values.pin_memory().to(device, non_blocking=True)
-    return values
+    def _runtime(self) -> Runtime:
+        runtime = self._network().runtime
+        runtime.use_one_thread()
+        return runtime

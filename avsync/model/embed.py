@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,12 @@ from avsync.model.batches import (
     HOPS_PER_BATCH,
     Batches,
     Crop,
-    Embedded,
     EmbeddingModel,
     Loading,
-    as_array,
 )
+from avsync.model.runtimes import Embedded, Waiting
 from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 from avsync.tracks import FaceTrack
-
-if TYPE_CHECKING:  # torch is imported by the threads that need it: meanwhile faces are found
-    import torch
-
 
 LONG_FRAMES, LONG_HOPS = 15_000, 60_000  # ten minutes
 
@@ -43,7 +38,7 @@ class _OpenTrack:
     first_frame: int
     boxes: list[Box] = field(default_factory=list)
     waiting: list[Crop] = field(default_factory=list)
-    done: "deque[Future[torch.Tensor]]" = field(default_factory=deque)
+    done: deque[Future[Waiting]] = field(default_factory=deque)
 
     def embed(self, batches: Batches) -> None:
         """Embed the windows that are complete; the last four frames belong to the next, too."""
@@ -58,7 +53,7 @@ class _OpenTrack:
         video = np.empty((count, size), np.float16 if count > LONG_FRAMES else np.float32)
         step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
         for first in range(0, count, step):
-            video[first : first + step] = as_array(self.done.popleft().result())
+            video[first : first + step] = self.done.popleft().result()()
         return FaceTrack(self.first_frame, boxes, video)
 
 
@@ -93,7 +88,7 @@ def embed_tracks(
         for number, track in tracks.items():
             track.embed(batches)
             ended[number] = track
-        size = network().streams.config.embedding_size
+        size = network().runtime.embedding_size
         return [ended[number].close(size) for number in sorted(ended)]
 
 
@@ -116,8 +111,8 @@ def embed_crops(crops: Sequence[Crop], network: EmbeddingModel) -> Embedded:
     starts = range(0, len(crops) - WINDOW_FRAMES + 1, step)
     with Batches(lambda: network, network.threads) as batches:
         done = [batches.embed(list(crops[first : first + FRAMES_PER_BATCH])) for first in starts]
-        arrays = [as_array(future.result()) for future in done]
-    size = network.streams.config.embedding_size
+        arrays = [future.result()() for future in done]
+    size = network.runtime.embedding_size
     return np.concatenate([np.zeros((0, size), np.float32), *arrays])
 
 
@@ -140,7 +135,7 @@ def embed_sound(mfcc: NDArray[np.float32], network: EmbeddingModel) -> NDArray[A
     """
     count = max(0, len(mfcc) - WINDOW_HOPS + 1)
     kind = np.float16 if count > LONG_HOPS else np.float32
-    done = np.empty((count, network.streams.config.embedding_size), kind)
+    done = np.empty((count, network.runtime.embedding_size), kind)
     with Batches(lambda: network, network.threads) as batches:
         parts = [
             batches.fill(done[first : first + HOPS_PER_BATCH], mfcc[first:])

@@ -98,12 +98,13 @@ class DefaultStreams(nn.Module):
         self.register_buffer("mfcc_deviation", torch.ones(COEFFICIENTS))
 
     def embed_video(self, frames: Tensor) -> Tensor:
-        return self.embed_videos(frames, [len(frames)])
+        return self._embed_windows(_windows(_whiten(frames)))
 
     def embed_videos(self, frames: Tensor, lengths: Sequence[int]) -> Tensor:
-        whitened = _whiten(frames)
-        clips = torch.split(whitened, list(lengths))
-        windows = torch.cat([clip.unfold(0, WINDOW_FRAMES, 1) for clip in clips])  # (N, P, P, 5)
+        clips = torch.split(_whiten(frames), list(lengths))
+        return self._embed_windows(torch.cat([_windows(clip) for clip in clips]))
+
+    def _embed_windows(self, windows: Tensor) -> Tensor:
         batch = windows.permute(0, 3, 1, 2)  # (N, 5, P, P), channels last in memory
         return F.normalize(self.video(batch).float(), dim=-1)
 
@@ -135,6 +136,12 @@ def _whiten(frames: Tensor) -> Tensor:
     """(T, H, W) of any scale -> zero mean and unit deviation: light and contrast do not matter."""
     deviation, mean = torch.std_mean(frames.float(), dim=(1, 2), keepdim=True)
     return (frames - mean) / (deviation + 1.0)
+
+
+def _windows(clip: Tensor) -> Tensor:
+    """(T, P, P) -> (T - 4, P, P, 5): frames k to k + 4 side by side."""
+    ends = (*range(1 - WINDOW_FRAMES, 0), None)  # counted from the end: they hold for any length
+    return torch.stack([clip[first:end] for first, end in enumerate(ends)], -1)
 
 
 def _conv2d(

@@ -1,15 +1,15 @@
 """Weights by their names: found, fetched, checked, and loaded into their network."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import WeightsError
-from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry
 from avsync.model import weights_file
-from avsync.model.config import ModelConfig
+from avsync.model.config import PERFECT_MATCH_CONFIG, ModelConfig
+from avsync.model.weights_file import Tensors
 from avsync.system.downloads import RemoteFile, fetch, is_intact, sha256_of, user_cache
 from avsync.system.progress import Progress, silent
 
@@ -30,8 +30,8 @@ KNOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """A network ready for use, and what its file says of it.
+class WeightsFacts:
+    """What a weights file says of its network.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Weights:
         Of the file.
     sha256 : str
         Of the file, hexadecimal.
-    streams : Streams
-        The network.
+    config : ModelConfig
+        What the network is, and how it wants its crops.
     calibration : dict of str to any
         Of confidence, see `avsync.sync.confidence.Calibration.of`; empty: never calibrated.
     provenance : dict of str to any
@@ -52,14 +52,24 @@ class Weights:
     name: str
     path: Path
     sha256: str
-    streams: "Streams"
+    config: ModelConfig
     calibration: dict[str, Any]
     provenance: dict[str, Any]
 
-    @property
-    def config(self) -> ModelConfig:
-        """What the network is, and how it wants its crops."""
-        return self.streams.config
+
+@dataclass(frozen=True, slots=True)
+class Weights(WeightsFacts):
+    """A network of torch's, ready for use, and what its file says of it.
+
+    Attributes
+    ----------
+    name, path, sha256, config, calibration, provenance : various
+        As of `WeightsFacts`.
+    streams : Streams
+        The network.
+    """
+
+    streams: "Streams"
 
 
 def cache_folder() -> Path:
@@ -107,6 +117,32 @@ def fetch_syncnet_v2(progress: Progress = silent) -> Path:
     return fetch(SYNCNET_V2, cache_folder(), progress)
 
 
+def read(wanted: str = "default") -> tuple[WeightsFacts, Tensors]:
+    """What a weights file says, and its tensors, without building a network.
+
+    Parameters
+    ----------
+    wanted : str, optional
+        As for `find`.
+
+    Raises
+    ------
+    WeightsError
+        For a file that is absent, damaged, or of another program.
+    """
+    path = find(wanted)
+    header, tensors = weights_file.read(path)
+    facts = WeightsFacts(
+        path.stem,
+        path,
+        sha256_of(path),
+        weights_file.config_of(path, header["config"]),
+        header.get("calibration", {}),
+        header.get("provenance", {}),
+    )
+    return facts, tensors
+
+
 def load(wanted: str = "default", device: str = "cpu") -> Weights:
     """Build the network of a weights file, strictly: every tensor, no other, right shapes.
 
@@ -122,21 +158,14 @@ def load(wanted: str = "default", device: str = "cpu") -> Weights:
     WeightsError
         For a file that is absent, damaged, or of another program.
     """
-    path = find(wanted)
-    header, tensors = weights_file.read(path)
+    facts, tensors = read(wanted)
     from avsync.model.networks import build
 
-    streams = build(weights_file.config_of(path, header["config"]))
-    weights_file.fill(path, streams, tensors)
+    streams = build(facts.config)
+    weights_file.fill(facts.path, streams, tensors)
     streams.to(device).eval()
-    return Weights(
-        path.stem,
-        path,
-        sha256_of(path),
-        streams,
-        header.get("calibration", {}),
-        header.get("provenance", {}),
-    )
+    known = {field.name: getattr(facts, field.name) for field in fields(facts)}
+    return Weights(**known, streams=streams)
 
 
 def verify(wanted: str) -> Path:
@@ -153,8 +182,8 @@ def verify(wanted: str) -> Path:
     return path
 
 
-def geometry_of(path: Path) -> CropGeometry:
-    """How the network of a weights file wants its crops, told without loading it.
+def config_of(path: Path) -> ModelConfig:
+    """What the network of a weights file is, told without loading it.
 
     Raises
     ------
@@ -162,8 +191,5 @@ def geometry_of(path: Path) -> CropGeometry:
         For a damaged file.
     """
     if not weights_file.is_own(path):
-        return SYNCNET_GEOMETRY
-    try:
-        return CropGeometry(**weights_file.read_header(path)["config"]["geometry"])
-    except (TypeError, KeyError) as error:
-        raise WeightsError(f"{path}: a configuration this version does not know") from error
+        return PERFECT_MATCH_CONFIG
+    return weights_file.config_of(path, weights_file.read_header(path).get("config", {}))

@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from avsync.errors import WeightsError
 from avsync.faces.crops import CropGeometry
 from avsync.model.config import PERFECT_MATCH_CONFIG, ModelConfig
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from torch import Tensor, nn
 
-
+Tensors = dict[str, NDArray[Any]]
 FORMAT = 1
 
 _one_without_warnings = Lock()
@@ -55,9 +57,9 @@ def save(
     OutputError
         Where it cannot be written.
     """
-    from safetensors.torch import save as to_bytes
+    from safetensors.numpy import save as to_bytes
 
-    tensors = {name: _compact(tensor.detach().cpu()) for name, tensor in tensors.items()}
+    arrays = {name: _compact(tensor) for name, tensor in tensors.items()}
     header: dict[str, Any] = {
         "format": FORMAT,
         "config": asdict(config),
@@ -65,8 +67,8 @@ def save(
         "provenance": provenance,
     }
     header = json.loads(json.dumps(header))  # as it will be read: JSON's keys are text
-    header["sha256"] = _digest(header, tensors)
-    data = to_bytes(tensors, metadata={"avsync": json.dumps(header, sort_keys=True)})
+    header["sha256"] = _digest(header, arrays)
+    data = to_bytes(arrays, metadata={"avsync": json.dumps(header, sort_keys=True)})
     write_whole(path, data)
 
 
@@ -92,12 +94,13 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _compact(tensor: "Tensor") -> "Tensor":
+def _compact(tensor: "Tensor") -> NDArray[Any]:
     """Kernels in half precision, half the size; statistics and scales as they are."""
-    return (tensor.half() if tensor.dim() > 1 else tensor).contiguous()
+    kept = tensor.detach().cpu()
+    return (kept.half() if kept.dim() > 1 else kept).contiguous().numpy()
 
 
-def read(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+def read(path: Path) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of any weights file.
 
     Raises
@@ -114,7 +117,7 @@ def is_own(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+def read_own(path: Path) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of a file that `save` wrote.
 
     Raises
@@ -123,7 +126,7 @@ def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
         For any other, or a damaged one.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     header = read_header(path)
     try:
@@ -136,7 +139,7 @@ def read_own(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     return header, tensors
 
 
-def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+def _read_syncnet(path: Path) -> tuple[dict[str, Any], Tensors]:
     import warnings
 
     import torch
@@ -150,7 +153,8 @@ def _read_syncnet(path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
         raise WeightsError(foreign) from error
     if not isinstance(tensors, dict) or "netcnnlip.0.weight" not in tensors:
         raise WeightsError(foreign)
-    return {"config": asdict(PERFECT_MATCH_CONFIG)}, tensors
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {"config": asdict(PERFECT_MATCH_CONFIG)}, arrays
 
 
 def config_of(path: Path, values: dict[str, Any]) -> ModelConfig:
@@ -167,16 +171,16 @@ def config_of(path: Path, values: dict[str, Any]) -> ModelConfig:
         raise WeightsError(f"{path}: a configuration this version does not know") from error
 
 
-def _digest(header: dict[str, Any], tensors: "dict[str, Tensor]") -> str:
+def _digest(header: dict[str, Any], tensors: Tensors) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().astype(tensor.numpy().dtype.newbyteorder("<")).tobytes())
+        digest.update(f"{name} torch.{tensor.dtype} {tensor.shape}".encode())
+        digest.update(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 
 
-def fill(path: Path, network: "nn.Module", tensors: "dict[str, Tensor]") -> None:
+def fill(path: Path, network: "nn.Module", tensors: Tensors) -> None:
     """Put a file's tensors into its network: every one, no other, right shapes.
 
     Raises
@@ -184,8 +188,12 @@ def fill(path: Path, network: "nn.Module", tensors: "dict[str, Tensor]") -> None
     WeightsError
         Where they do not fit.
     """
+    import torch
+
     try:
-        network.load_state_dict(tensors, strict=True)
+        network.load_state_dict(
+            {name: torch.as_tensor(array) for name, array in tensors.items()}, strict=True
+        )
     except RuntimeError as error:
         why = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error

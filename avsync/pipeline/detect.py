@@ -90,6 +90,7 @@ def _with_circumstances(
         looked_seconds=embedder.frames / FRAMES_PER_SECOND,
         detector=pipeline.detector.name if pipeline.detector else "given crop",
         weights=pipeline.loaded.weights.name,
+        runtime=embedder.network().runtime.name,
         warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
     )
 

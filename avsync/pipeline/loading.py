@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from avsync.errors import ToolMissingError, UsageError
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from avsync.faces.detectors import FaceDetector
     from avsync.media.recording import Recording
     from avsync.model.batches import EmbeddingModel
-    from avsync.model.weights import Weights
+    from avsync.model.config import ModelConfig
+    from avsync.model.runtimes import Runtime, RuntimeName
+    from avsync.model.weights import WeightsFacts
     from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.report import SyncReport
@@ -37,12 +39,12 @@ _is_own = Event()  # whether this process is avsync's own: see `take_over`
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What takes a second to load: torch, and the network.
+    """What takes a second to load where it is torch's: the network.
 
     Attributes
     ----------
-    weights : Weights
-        As they are named.
+    weights : WeightsFacts
+        What their file says.
     calibration : Calibration
         Of confidence.
     network : EmbeddingModel
@@ -51,7 +53,7 @@ class LoadedModel:
         Warnings for every report.
     """
 
-    weights: "Weights"
+    weights: "WeightsFacts"
     calibration: "Calibration"
     network: "EmbeddingModel"
     notes: tuple[str, ...]
@@ -101,19 +103,17 @@ class Pipeline:
         notes: Sequence[str] = (),
     ) -> None:
         require_opencv()
-        from concurrent.futures import ThreadPoolExecutor
-
         from avsync.faces.detectors import load_face_detector
         from avsync.model import weights
-        from avsync.model.weights import geometry_of
         from avsync.system.resources import cores
 
         self.options = options or DetectOptions()
-        self.geometry: CropGeometry = geometry_of(weights.find(self.options.weights))
+        self._config: ModelConfig = weights.config_of(weights.find(self.options.weights))
+        self.geometry: CropGeometry = self._config.geometry
         self.threads = threads or cores()
-        loader = ThreadPoolExecutor(1, "load")  # goes on while the first file is looked at
-        self._loading: Future[LoadedModel] = loader.submit(_load, self.options, self.threads)
-        loader.shutdown(wait=False)
+        self._loading: dict[RuntimeName, Future[LoadedModel]] = {}
+        self._lock = Lock()  # of what is being loaded
+        self.load_for(0.0)  # what short films need; torch, where nothing else will do
         said: list[str] = []
         self.detector: FaceDetector | None = None
         if not self.options.cropped:
@@ -122,8 +122,28 @@ class Pipeline:
 
     @property
     def loaded(self) -> LoadedModel:
-        """Waits for it. Raises AvsyncError where it cannot be had."""
-        return self._loading.result()
+        """Weights and what they say, on whichever runtime was loaded first; waits for it.
+
+        Raises AvsyncError where they cannot be had.
+        """
+        with self._lock:
+            first = next(iter(self._loading.values()))
+        return first.result()
+
+    def load_for(self, film_seconds: float | None) -> "Future[LoadedModel]":
+        """Begin to load what measures a film of that length best, unless that is done."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from avsync.model.runtimes import choose
+
+        options = self.options
+        runtime = choose(options.runtime, self._config, options.device, film_seconds)
+        with self._lock:
+            if runtime not in self._loading:
+                loader = ThreadPoolExecutor(1, "load")  # goes on while a file is looked at
+                self._loading[runtime] = loader.submit(_load, options, self.threads, runtime)
+                loader.shutdown(wait=False)
+            return self._loading[runtime]
 
     def detect(
         self,
@@ -183,45 +203,63 @@ def take_over(threads: int | None = None) -> None:
     _is_own.set()
 
 
-def _load(options: DetectOptions, threads: int) -> LoadedModel:
+def _load(options: DetectOptions, threads: int, runtime: "RuntimeName") -> LoadedModel:
     """Importing torch makes no garbage, which it takes a tenth of a second to look for."""
     if not _is_own.is_set():
-        return _load_now(options, threads)
+        return _load_now(options, threads, runtime)
     gc.disable()
     try:
-        return _load_now(options, threads)
+        return _load_now(options, threads, runtime)
     finally:
         gc.enable()
 
 
-def _load_now(options: DetectOptions, threads: int) -> LoadedModel:
+def _load_now(options: DetectOptions, threads: int, runtime: "RuntimeName") -> LoadedModel:
     from avsync.model import weights, weights_file
     from avsync.model.batches import EmbeddingModel
-    from avsync.model.optimize import for_inference
     from avsync.sync.confidence import Calibration
 
-    device = device_of(options.device)
-    loaded = weights.load(options.weights, device)
-    calibration, notes = loaded.calibration, []
+    facts, loaded = _on_torch(options) if runtime == "torch" else _on_onnx(options)
+    calibration, notes = facts.calibration, []
     borrowed = not calibration
     if borrowed:
         calibration = weights_file.read_header(weights.find("default"))["calibration"]
         notes.append("confidence is calibrated for the default weights, not for these")
-    if options.upstream_scoring and loaded.sha256 != weights.SYNCNET_V2.sha256:
+    if options.upstream_scoring and facts.sha256 != weights.SYNCNET_V2.sha256:
         notes.append(
-            f"LSE-D and LSE-C of {loaded.name} weights are not on SyncNet's scale: compare them "
+            f"LSE-D and LSE-C of {facts.name} weights are not on SyncNet's scale: compare them "
             "with none that were published; those of --weights syncnet_v2 are"
         )
-    network = EmbeddingModel(for_inference(loaded.streams), device, threads)
-    return LoadedModel(loaded, Calibration.of(calibration, borrowed), network, tuple(notes))
+    network = EmbeddingModel(loaded, threads)
+    return LoadedModel(facts, Calibration.of(calibration, borrowed), network, tuple(notes))
+
+
+def _on_torch(options: DetectOptions) -> "tuple[WeightsFacts, Runtime]":
+    from avsync.model import weights
+    from avsync.model.optimize import for_inference
+    from avsync.model.runtimes import TorchRuntime
+
+    device = device_of(options.device)
+    loaded = weights.load(options.weights, device)
+    return loaded, TorchRuntime(for_inference(loaded.streams), device)
+
+
+def _on_onnx(options: DetectOptions) -> "tuple[WeightsFacts, Runtime]":
+    from avsync.model import weights
+    from avsync.model.runtimes import OnnxRuntime
+
+    facts, tensors = weights.read(options.weights)
+    return facts, OnnxRuntime.of(facts.path, tensors)
 
 
 def embedder_of(recording: "Recording", pipeline: Pipeline, progress: Progress) -> "VideoEmbedder":
     """What looks at a recording with these tools. Raises MediaError."""
     from avsync.pipeline.embedder import VideoEmbedder
 
+    loading = pipeline.load_for(recording.duration_seconds)
+
     def network() -> "EmbeddingModel":
-        return pipeline.loaded.network
+        return loading.result().network
 
     return VideoEmbedder.of(
         recording, pipeline.detector, pipeline.geometry, network, pipeline.threads, progress

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +14,22 @@ SHAPE_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 MOST_SHAPES = "64"
 MOST_HEAPS = -8  # glibc's M_ARENA_MAX
 CGROUP = Path("/sys/fs/cgroup")
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, of Windows's Linux, AMD's
 
 
 def default_jobs(device: str = "cpu") -> int:
     """How many files to measure at once: what cores and free memory allow, 1 at least."""
     jobs = min(cores(), free_bytes() // WORKER_BYTES)
-    if device != "cpu" and Path("/dev/nvidiactl").exists():
+    if device != "cpu" and has_gpu():
         jobs = min(jobs, MOST_ON_A_GPU)
     return max(1, jobs)
+
+
+def has_gpu() -> bool:
+    """Whether a GPU that torch could use may be here: seen by its driver, without torch."""
+    if platform.system() == "Windows":  # there only torch knows
+        return True
+    return any(map(os.path.exists, GPU_DRIVERS))
 
 
 def cores() -> int:

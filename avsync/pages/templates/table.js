@@ -5,9 +5,11 @@
   const find = name => document.getElementById(name);
   const data = find("rows");
 
+  const ROLES = {tr: "row", td: "cell"};
   const build = (name, {className = "", text = ""}, children = []) => {
     const made = document.createElement(name);
     if (className) made.className = className;
+    if (ROLES[name]) made.setAttribute("role", ROLES[name]);
     made.textContent = text;
     made.append(...children);
     return made;
