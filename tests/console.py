@@ -1,8 +1,8 @@
 """The documents' own examples: what they say is typed, and what they say is printed.
 
-A block marked `console` holds commands behind `$ ` and what they print below; all blocks of a page
-are run one after another in one folder. A block marked `sh` is for other machines or data: it is not
-run, but its commands must be such as there are. `python` is run, too.
+A block marked `console` holds commands behind `$ ` and what they print below; all blocks of a
+page are run one after another in one folder. A block marked `sh` is for other machines or data: it
+is not run, but its commands must be such as there are. `python` is run, too.
 """
 
 import os

@@ -65,15 +65,19 @@ def _sign() -> None:
         axes.plot(times - 0.12, opening, color=FOUND, label="sound 120 ms early: offset_ms = +120")
         axes.plot(times + 0.12, opening, color=ACCENT, label="sound 120 ms late: offset_ms = -120")
         axes.set(xlabel="time, s", yticks=[])
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, frameon=False, fontsize=8)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, frameon=False, fontsize=8
+        )
 
 
 def _streams() -> None:
     pipeline = avsync.Pipeline(HOG)
     seen = next(zip(*[_frames(DEMO)] * WINDOW_FRAMES, strict=False))
     box = pipeline.detector.find(seen[0])[0]
-    crops = np.concatenate([crop(frame, box, pipeline.geometry).squeeze() for frame in seen], axis=1)
-    heard = np.concatenate([*[mfcc([speech()])]])[60 : 60 + WINDOW_HOPS]
+    crops = np.concatenate(
+        [crop(frame, box, pipeline.geometry).squeeze() for frame in seen], axis=1
+    )
+    heard = mfcc([speech()])[60 : 60 + WINDOW_HOPS]
     with _figure("streams.svg", 2.2, 2) as (left, right):
         left.imshow(crops, cmap="gray", vmin=0, vmax=255)
         left.set(title=f"{WINDOW_FRAMES} frames, 0.2 s", xticks=[], yticks=[])

@@ -1,6 +1,6 @@
 """Write what the commands of the documents print into them.
 
-    python tests/make_guides.py docs/guides/fix-one-file.md ...
+python tests/make_guides.py docs/guides/fix-one-file.md ...
 """
 
 import os

@@ -38,27 +38,31 @@ def write(folder: Path) -> list[Path]:
 
 def _main_page() -> str:
     listed = tuple((f"avsync {command.name}", command.summary) for command in commands())
-    return "".join((
-        _head("avsync", "find by how many milliseconds sound and lips are out of step"),
-        ".SH SYNOPSIS\n.B avsync\n.I COMMAND\n[OPTIONS] ...\n",
-        *(".SH COMMANDS\n", _list(listed)),
-        *(".SH OPTIONS\n", _list(main_options())),
-        *(".SH EXIT STATUS\n", _list(_table("exit-statuses.md"))),
-        *(".SH ENVIRONMENT\n", _list(_table("environment.md"))),
-        *(".SH SEE ALSO\n", ", ".join(f"avsync-{c.slug}(1)" for c in commands()), "\n"),
-    ))
+    return "".join(
+        (
+            _head("avsync", "find by how many milliseconds sound and lips are out of step"),
+            ".SH SYNOPSIS\n.B avsync\n.I COMMAND\n[OPTIONS] ...\n",
+            *(".SH COMMANDS\n", _list(listed)),
+            *(".SH OPTIONS\n", _list(main_options())),
+            *(".SH EXIT STATUS\n", _list(_table("exit-statuses.md"))),
+            *(".SH ENVIRONMENT\n", _list(_table("environment.md"))),
+            *(".SH SEE ALSO\n", ", ".join(f"avsync-{c.slug}(1)" for c in commands()), "\n"),
+        )
+    )
 
 
 def _page(command: Command) -> str:
     paragraphs = [command.summary, *command.description.split("\n\n")]
-    return "".join((
-        _head(f"avsync-{command.slug}", command.summary.rstrip(".")),
-        f".SH SYNOPSIS\n{_escaped(command.usage)}\n",
-        *(".SH DESCRIPTION\n", "\n.PP\n".join(map(_escaped, filter(None, paragraphs))), "\n"),
-        *((".SH ARGUMENTS\n", _list(command.arguments)) if command.arguments else ()),
-        *(".SH OPTIONS\n", _list(command.options)),
-        ".SH SEE ALSO\navsync(1)\n",
-    ))
+    return "".join(
+        (
+            _head(f"avsync-{command.slug}", command.summary.rstrip(".")),
+            f".SH SYNOPSIS\n{_escaped(command.usage)}\n",
+            *(".SH DESCRIPTION\n", "\n.PP\n".join(map(_escaped, filter(None, paragraphs))), "\n"),
+            *((".SH ARGUMENTS\n", _list(command.arguments)) if command.arguments else ()),
+            *(".SH OPTIONS\n", _list(command.options)),
+            ".SH SEE ALSO\navsync(1)\n",
+        )
+    )
 
 
 def _head(name: str, said: str) -> str:

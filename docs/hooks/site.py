@@ -101,7 +101,9 @@ def _shown(page: str, source: str) -> str:
 
 def _program(name: str) -> str:
     if name == "avsync":
-        rows = tuple((f"avsync {c.name}", f"[{c.summary}](commands/{c.slug}.md)") for c in commands())
+        rows = tuple(
+            (f"avsync {c.name}", f"[{c.summary}](commands/{c.slug}.md)") for c in commands()
+        )
         return f"{_table('Command', rows)}\n\n{_table('Option', main_options())}"
     command = next(command for command in commands() if command.name == name)
     parts = [f"    {command.usage}"]
@@ -120,7 +122,9 @@ def _schema(name: str) -> str:
     parts = [_fields(schema)]
     for part, inner in sorted(schema["$defs"].items()):
         said = inner.get("description", "")
-        parts.append(f"### {part} {{ #{name.lower()}-{part.lower()} }}\n\n{said}\n\n{_fields(inner)}")
+        parts.append(
+            f"### {part} {{ #{name.lower()}-{part.lower()} }}\n\n{said}\n\n{_fields(inner)}"
+        )
     return "\n\n".join(parts).replace("#/$defs/", f"#{name.lower()}-")
 
 
@@ -150,13 +154,15 @@ def _type(field: dict[str, Any]) -> str:
 def _api() -> str:
     """An entry for each public name, by the docstring of what it stands for."""
     parts = [
-        "# Python\n\nWhat `import avsync` gives, and the metric of `avsync.metrics`. Arrays are NumPy's;"
-        " importing avsync changes nothing of the process that does.\n"
+        "# Python\n\nWhat `import avsync` gives, and the metric of `avsync.metrics`. Arrays are "
+        "NumPy's; importing avsync changes nothing of the process that does.\n"
     ]
     for name in avsync.__all__:
         if name != "__version__":
             parts.append(_entry(f"avsync.{name}", getattr(avsync, name)))
-    parts.append(f"## `avsync.__version__` {{ #avsync.__version__ }}\n\nA string, `{avsync.__version__}`.\n")
+    parts.append(
+        f"## `avsync.__version__` {{ #avsync.__version__ }}\n\nA string, `{avsync.__version__}`.\n"
+    )
     parts.append(_entry("avsync.metrics.LipSyncError", LipSyncError))
     collector = importlib.import_module("avsync.pipeline.details").Collector
     parts.append(_entry("avsync.pipeline.details.Collector", collector))
