@@ -101,7 +101,7 @@ def _own_and_foreign() -> None:
                 label=f"{label}: {report.status}",
             )
         axes.set(xlabel="offset, ms (positive: sound early)", ylabel="mean distance")
-        axes.legend(frameon=False)
+        axes.legend(loc="lower left", frameon=False, fontsize=8)
 
 
 def _confidence() -> None:
