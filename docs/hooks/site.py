@@ -160,9 +160,7 @@ def _api() -> str:
     for name in avsync.__all__:
         if name != "__version__":
             parts.append(_entry(f"avsync.{name}", getattr(avsync, name)))
-    parts.append(
-        f"## `avsync.__version__` {{ #avsync.__version__ }}\n\nA string, `{avsync.__version__}`.\n"
-    )
+    parts.append("## Version\n\n::: avsync.__version__\n    options: {show_root_heading: true}\n")
     parts.append(_entry("avsync.metrics.LipSyncError", LipSyncError))
     collector = importlib.import_module("avsync.pipeline.details").Collector
     parts.append(_entry("avsync.pipeline.details.Collector", collector))
