@@ -74,7 +74,7 @@ def _printed(folder: Path, *argv: str) -> str:
 
 
 def _at_a_prompt(folder: Path, line: str, wanted: set[str]) -> str:
-    """What zsh shows when Tab is pressed twice after a line."""
+    """What zsh lists at Ctrl-D behind a line."""
     terminal, inner = os.openpty()
     shell = subprocess.Popen(
         ["zsh", "-f", "-i"],
@@ -88,7 +88,7 @@ def _at_a_prompt(folder: Path, line: str, wanted: set[str]) -> str:
     try:
         os.write(terminal, ZSH.encode())
         _read(terminal, {"is-ready"})
-        os.write(terminal, f"{line}\t\t".encode())
+        os.write(terminal, f"{line}\x04".encode())
         return _read(terminal, wanted)
     finally:
         shell.kill()
