@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 DEMO = REPOSITORY / "docs" / "talking.mp4"
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOWHERE = "http://127.0.0.1:9"
-INSTALLS = ("pip ", "pipx ", "uv ", "apt ", "docker ")  # change the machine: not run here
+INSTALLS = ("python3 -m venv ", "pip ", "pipx ", "uv ", "apt ", "docker ")  # change the machine: not run here
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,15 @@ def is_run(command: str) -> bool:
 
 
 def furnish(folder: Path) -> None:
-    """What the guides' examples find in their folder: a video, and folders of several."""
+    """What the guides' examples find in their folder: videos, and an environment to activate."""
     names = ("talk.mp4", "docs/talking.mp4", "rushes/monday.mp4", "rushes/tuesday.mp4")
     names += ("generated/anna.mp4", "generated/ben.mp4", "real/anna.mp4", "real/ben.mp4")
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(DEMO, folder / name)
+    activate = folder / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
 
 
 def run(command: str, folder: Path, *, last: int = 0) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ SPACE = re.compile(r"  +")
 GROUP = typer.main.get_command(app)
 MOST_LINES = 150  # of the README
 OTHERS = {"--nproc-per-node", "--index-url", "--rm", "--strict", "--head", "--port", "--address"}
-OTHERS |= {"--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
+OTHERS |= {"--python", "--without-pip", "--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
 OTHERS |= {"--rival", "--choose", "--page", "--name", "--least-seconds", "--o", "--from", "--write"}
 
 
@@ -118,10 +118,11 @@ def test_the_readme_is_short_and_names_every_command() -> None:
 
 def test_the_readmes_checks_are_those_of_ci() -> None:
     """Who follows the README tests as the continuous integration does."""
-    (line,) = (x for x in README.read_text().splitlines() if x.startswith("$ pip") and "dev" in x)
-    install, test = line.removeprefix("$ pip ").split(" && ")
+    (line,) = (x for x in README.read_text().splitlines() if x.startswith("$ pip") and "dev]" in x)
+    install, test = line.removeprefix("$ ").split(" && ")
+    pip, _, what = install.partition(" install ")
     script = (REPOSITORY / ".ci" / "run").read_text().replace('"', "'")
-    assert install.replace("install", "install --quiet", 1) in script
+    assert f"-m {pip})" in script and f"install --quiet {what}" in script
     assert re.search(rf"^(?:AVSYNC_TEST_FFMPEGS=\S+ )?{test}$", script, re.MULTILINE)
 
 
