@@ -18,7 +18,8 @@ REPOSITORY = Path(__file__).parent.parent
 DEMO = REPOSITORY / "docs" / "talking.mp4"
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOWHERE = "http://127.0.0.1:9"
-INSTALLS = ("python3 -m venv ", "pip ", "pipx ", "uv ", "apt ", "docker ")  # change the machine: not run here
+# These change the machine, and are not run.
+INSTALLS = ("python3 -m venv ", "pip ", "pipx ", "uv ", "apt ", "docker ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ SPACE = re.compile(r"  +")
 GROUP = typer.main.get_command(app)
 MOST_LINES = 150  # of the README
 OTHERS = {"--nproc-per-node", "--index-url", "--rm", "--strict", "--head", "--port", "--address"}
-OTHERS |= {"--python", "--without-pip", "--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
+OTHERS |= {"--python", "--without-pip"}
+OTHERS |= {"--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
 OTHERS |= {"--rival", "--choose", "--page", "--name", "--least-seconds", "--o", "--from", "--write"}
 
 

@@ -1,4 +1,4 @@
-"""Machines that lack what OpenCV's usual wheel wants: one line with the cure, from every command."""
+"""Machines that lack what OpenCV's usual wheel wants: every command says the cure in a line."""
 
 import os
 import subprocess
