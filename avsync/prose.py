@@ -1,10 +1,9 @@
 """What people read: an answer in words, that need no sign convention."""
 
 import math
-import os
-import shlex
 from typing import TYPE_CHECKING
 
+from avsync.cure_lines import Moved, fix_line
 from avsync.media.files import DESCRIPTOR, is_url
 from avsync.timebase import offset_frames, offset_in_words
 from avsync.tolerance import DEFAULT, STANDARDS
@@ -108,9 +107,7 @@ def _cure(report: "SyncReport") -> str | None:
         return None  # `fix` would leave it alone
     if is_url(report.path) or DESCRIPTOR.fullmatch(report.path):
         return "put it right: save it as a file, then avsync fix"
-    stem, suffix = os.path.splitext(report.path)
-    command = ["avsync", "fix", report.path, "-o", f"{stem}.synced{suffix}"]
-    return f"put it right: {shlex.join(command)}"
+    return f"put it right: {fix_line(Moved(report.path, report.offset_ms, sound=report.audio))}"
 
 
 def _shortly(offset_ms: float) -> str:

@@ -59,6 +59,8 @@ class SyncReport:
         Of sound while a face is seen.
     detector, weights : str or None
         Face detector and weights.
+    audio : str or None
+        File that the sound came from; None: the same.
     runtime : str or None
         What the network ran on: torch or onnx.
     warnings : tuple of str
@@ -94,6 +96,7 @@ class SyncReport:
     speech_seconds: float | None = None
     detector: str | None = None
     weights: str | None = None
+    audio: str | None = None
     runtime: str | None = None
     warnings: tuple[str, ...] = ()
     source: Source | None = None
@@ -213,6 +216,7 @@ COLUMNS = (  # of CSV
     "speech_seconds",
     "detector",
     "weights",
+    "audio",
     "runtime",
 )
 UPSTREAM_NAMES = {"lse_d": "lse_d", "lse_c": "lse_c", "offset_frames": "upstream_offset_frames"}

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,7 +18,8 @@ from talking_face import write_talking_face
 from timeline import run
 
 import avsync
-from avsync.errors import UsageError
+from avsync.errors import MediaError, UsageError
+from avsync.media import processes
 from avsync.media.search import read_names
 
 HOG = ("--faces", "hog")
@@ -85,6 +86,60 @@ def test_an_address_that_does_not_answer_is_one_line(
         assert done.stderr.startswith(f"avsync: {url}: ") and words in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert url.startswith("http") == ("or download it first" in done.stderr)
+
+
+class _Staller(BaseHTTPRequestHandler):
+    """Answers a part of what it is asked for, then nothing more, but keeps the line."""
+
+    data = b""
+    kind = ""
+    over = Event()
+
+    def do_GET(self) -> None:
+        if self.kind != "silent":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.data)))
+            self.end_headers()
+        if self.kind == "half":
+            self.wfile.write(self.data[: len(self.data) // 2])
+        self.wfile.flush()
+        self.over.wait(60)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stalling(face: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server that stalls, and is given up after a second."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(processes, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(_Staller, "data", face.read_bytes())
+    monkeypatch.setattr(_Staller, "over", Event())
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Staller) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever).start()
+        yield f"{OWN_HOME}:{server.server_port}/face.mp4"
+        _Staller.over.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["silent", "headers"])
+def test_a_server_that_never_answers_is_given_up(
+    stalling: str, monkeypatch: pytest.MonkeyPatch, kind: str, each_ffmpeg: str
+) -> None:
+    monkeypatch.setattr(_Staller, "kind", kind)
+    with pytest.raises(MediaError, match="check the address, or download it first") as caught:
+        avsync.detect(stalling, avsync.DetectOptions(faces="hog"))
+    assert stalling in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_came_before_a_server_stalled_is_looked_at(
+    stalling: str, monkeypatch: pytest.MonkeyPatch, each_ffmpeg: str
+) -> None:
+    monkeypatch.setattr(_Staller, "kind", "half")
+    report = avsync.detect(stalling, avsync.DetectOptions(faces="hog"))
+    assert report.status != "error" and "timed out" in " ".join(report.warnings)
 
 
 def test_what_is_written_needs_a_file(avsync: Command, address: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from conftest import REPOSITORY, Command
 
 import avsync
+from avsync.cure_lines import TOOLS, Moved, line_for
 from avsync.errors import DataError, OutputError, UsageError
 from avsync.findings import Segment, TrackSummary
 from avsync.pages import charts
@@ -25,7 +26,6 @@ from avsync.pages.folder import Pages, slug
 from avsync.pages.overview import Row, overview_pages
 from avsync.pages.shown import PLOT_FORMATS, Plot, show
 from avsync.pages.sound import MOST_SECONDS, copy_of
-from avsync.pages.tools import TOOLS, Moved, line_for
 from avsync.pipeline.details import (
     Collector,
     Details,

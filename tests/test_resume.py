@@ -29,6 +29,8 @@ OTHERS = {  # than are usual, one for each option
     "weights": "mine.safetensors",
     "upstream_scoring": True,
     "device": "cpu",
+    "runtime": "torch",
+    "audio": "sound.wav",
     "audio_track": 2,
     "video_track": 2,
     "detect_changes": False,
@@ -82,7 +84,7 @@ def test_an_answer_to_another_question_does_not_count(file: Path, other: Source)
 
 @pytest.mark.parametrize("name", [field.name for field in fields(DetectOptions)])
 def test_an_answer_holds_for_the_options_it_was_asked_with(tmp_path: Path, name: str) -> None:
-    """All but the device; weights have their checksum, whatever their file is called."""
+    """All but device and runtime; weights have their checksum, whatever their file is called."""
     usual = DetectOptions()
     other = replace(usual, **{name: OTHERS[name]})
     assert getattr(usual, name) != getattr(other, name)
@@ -92,7 +94,7 @@ def test_an_answer_holds_for_the_options_it_was_asked_with(tmp_path: Path, name:
     with ReportFile(tmp_path / "report.jsonl") as report:
         assert report.answer("a.mp4", asked)
         known = report.answer("a.mp4", replace(asked, options=other.cache_key))
-    assert (known is not None) == (name in {"device", "weights"})
+    assert (known is not None) == (name in {"device", "runtime", "weights"})
 
 
 def test_what_failed_is_tried_again_and_its_line_replaced(file: Path) -> None:

@@ -16,10 +16,10 @@ from talking_face import click_and_flash
 from timeline import KINDS, lags_ms, make_clicks
 
 from avsync.cli.texts import AtLength, ForTool, Table, can_write, sparkline
+from avsync.cure_lines import Moved, line_for
 from avsync.findings import Curve, Segment
 from avsync.media.ffmpeg import find_ffmpeg
 from avsync.pages.answer import Allowed
-from avsync.pages.tools import Moved, line_for
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 from avsync.tolerance import STANDARDS, Tolerance

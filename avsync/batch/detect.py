@@ -14,8 +14,9 @@ from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
 from avsync.batch.tasks import Request, Result, Task
-from avsync.errors import InterruptError, UsageError
+from avsync.errors import AvsyncError, InterruptError, UsageError
 from avsync.findings import Source
+from avsync.media.pairs import sound_for
 from avsync.media.search import find_media
 from avsync.pages.shown import Shown, show
 from avsync.pipeline.detect import log_warnings
@@ -197,9 +198,23 @@ def _tasks(
 
 
 def _source(path: str, sha256: str, options: DetectOptions) -> Source:
-    """Size and time of a file before it is read."""
+    """Size and time of a file before it is read; where its sound is another's, of that, too."""
+    facts = options.cache_key
+    if options.audio is not None:
+        facts |= {"audio": [options.audio, *_size_and_time(_sound_for(path, options.audio))]}
+    return Source(*_size_and_time(path), sha256, facts)
+
+
+def _sound_for(path: str, audio: str) -> str:
+    try:
+        return sound_for(path, audio)
+    except AvsyncError:  # is said when it is wanted
+        return ""
+
+
+def _size_and_time(path: str) -> tuple[int | None, int | None]:
     try:
         found = os.stat(path)
     except (OSError, ValueError):  # ValueError: a name with a null byte
-        return Source(None, None, sha256, options.cache_key)
-    return Source(found.st_size, found.st_mtime_ns, sha256, options.cache_key)
+        return None, None
+    return found.st_size, found.st_mtime_ns

@@ -42,6 +42,7 @@ def detect(
     upstream_scoring: opt.UpstreamScoring = False,
     thorough: opt.Thorough = False,
     tolerance: opt.ToleranceName = None,
+    audio: opt.Audio = None,
     audio_track: opt.AudioTrack = None,
     video_track: opt.VideoTrack = None,
     device: opt.Device = "auto",
@@ -73,7 +74,7 @@ def detect(
     """
     chosen = DetectOptions(
         max_offset, faces, cropped, weights, upstream_scoring, device, runtime,
-        audio_track, video_track, thorough=thorough, accept=accept,
+        audio, audio_track, video_track, thorough=thorough, accept=accept,
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
     wanted = opt.wanted(min_confidence, max_abs_offset, resume)

@@ -67,6 +67,7 @@ def fix(
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
+    audio: opt.Audio = None,
     device: opt.Device = "auto",
     runtime: opt.Runtime = "auto",
     globs: opt.Globs = None,
@@ -88,7 +89,7 @@ def fix(
     options = FixOptions(
         DetectOptions(
             max_offset, faces, cropped, weights, device=device, runtime=runtime,
-            video_track=video_track, accept=accept,
+            audio=audio, video_track=video_track, accept=accept,
         ),
         offset, Tolerance.of(tolerance), always_write, force, dry_run, drift,
         RemuxOptions(audio_track, reencode_audio, keep_pitch),

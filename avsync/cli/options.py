@@ -97,6 +97,13 @@ Cropped = Annotated[
     bool,
     search_option("--cropped", help="The picture is a face crop, cut as SyncNet does."),
 ]
+Audio = Annotated[
+    str | None,
+    search_option(
+        help="File that the sound is in, or a folder with one of each video's name.",
+        show_default="the video's own",
+    ),
+]
 AudioTrack = Annotated[
     int | None,
     search_option(

@@ -14,11 +14,11 @@ from avsync.batch.tasks import Result
 from avsync.cli import options as opt
 from avsync.cli import texts
 from avsync.cli.console import Texts
+from avsync.cure_lines import TOOLS, check_tool
 from avsync.errors import DataError, OutputError, UsageError
 from avsync.pages.answer import Allowed
 from avsync.pages.folder import Pages
 from avsync.pages.shown import Picture, Plot
-from avsync.pages.tools import TOOLS, check_tool
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport

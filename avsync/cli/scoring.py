@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +54,7 @@ def score(
     weights: WeightsName = AUTO,
     faces: opt.Faces = "auto",
     cropped: opt.Cropped = False,
+    audio: opt.Audio = None,
     device: opt.Device = "auto",
     runtime: opt.Runtime = "auto",
     globs: opt.Globs = None,
@@ -86,10 +87,17 @@ def score(
     if reference:
         sets["reference"] = list(find_media(reference, (), globs or []))
     how = BatchOptions(jobs, timeout, True, engine, ray_address)
-    reports = _Run(options, how, resume, quiet, verbose).reports(list(chain(*sets.values())))
-    protocol = _protocol(options, list(reports.values()))
+    heard = {"generated": replace(options, audio=audio), "reference": options}  # real ones: as is
+    together: dict[DetectOptions, list[str]] = {}
+    for name, paths in sets.items():
+        together.setdefault(heard[name], []).extend(paths)
+    reports = {
+        looked: _Run(looked, how, resume, quiet, verbose).reports(paths)
+        for looked, paths in together.items()
+    }
+    protocol = _protocol(options, [one for of in reports.values() for one in of.values()])
     scores = {
-        name: [FileScore.of(reports[path], protocol.scale) for path in paths]
+        name: [FileScore.of(reports[heard[name]][path], protocol.scale) for path in paths]
         for name, paths in sets.items()
     }
     write_scores(Scored.of(scores, protocol), forms[0] if forms else Form.TEXT)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from avsync.cli.console import one_line
+from avsync.cure_lines import Moved, line_for
 from avsync.errors import AvsyncError
 from avsync.findings import Curve
 from avsync.pages.answer import Allowed, headline, is_constant, mood_of
-from avsync.pages.tools import Moved, line_for
 from avsync.pipeline.options import DetectOptions
 from avsync.prose import MARGIN, confidence_in_words, report_in_words
 from avsync.report import SyncReport
@@ -103,7 +103,9 @@ class ForTool:
             why = f"{headline(report)}; no single value cures that, see avsync fix"
             print(f"avsync: {path}: {why}", file=sys.stderr)
             return None
-        return line_for(self._tool, Moved(report.path, report.offset_ms, self._stream(report.path)))
+        stream = self._stream(report.audio or report.path)
+        moved = Moved(report.path, report.offset_ms, stream, report.audio)
+        return line_for(self._tool, moved)
 
     def end(self) -> Iterator[str]:
         """Nothing: lines are for a shell."""

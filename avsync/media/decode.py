@@ -101,7 +101,7 @@ def read_frames(
     MediaError
         Where nothing can be decoded.
     """
-    video, _ = info.require_both()
+    video = info.require_video()
     width, height = decoded_size(video, max_side)
     shape: tuple[int, ...] = (height, width, 3)
     pixels = "bgr24"
@@ -185,7 +185,7 @@ def read_samples(
     MediaError
         Where nothing can be decoded.
     """
-    _, audio = info.require_both()
+    audio = info.require_audio()
     stamps = DecoderStamps()
     place = span if info.timeline.is_regular else WHOLE
     stream = (

@@ -20,6 +20,7 @@ from avsync.media.timeline import (
     Epoch,
     Timeline,
 )
+from avsync.timebase import FRAMES_PER_SECOND
 
 KEYS_SUFFICE_SECONDS = 180.0  # of film, from which on key frames alone tell whether stamps run on
 KEYS_APART_SECONDS = 60.0  # without a key frame, and all packets are looked at
@@ -45,6 +46,8 @@ class MediaInfo:
         How many there are, without cover pictures.
     audio_track, video_track : int or None
         Which was chosen; tracks of a kind count from 1.
+    lead_seconds : float
+        By how much our time zero lies before the container's earliest stamp: less than a frame.
     """
 
     path: Path | str
@@ -57,6 +60,7 @@ class MediaInfo:
     video_tracks: int = 0
     audio_track: int | None = None
     video_track: int | None = None
+    lead_seconds: float = 0.0
 
     @property
     def start_seconds(self) -> float:
@@ -71,12 +75,21 @@ class MediaInfo:
         MediaError
             Where one is missing.
         """
+        return self.require_video(), self.require_audio()
+
+    def require_video(self) -> VideoStream:
+        """What is looked at. Raises MediaError where there is none."""
         if self.video is None:
             what = "only a cover picture, no video" if self.has_cover_art else "no video stream"
             raise MediaError(f"{self.path}: {what}; avsync needs a picture of the speaker")
+        return self.video
+
+    def require_audio(self) -> AudioStream:
+        """What is listened to. Raises MediaError where there is none."""
         if self.audio is None:
-            raise MediaError(f"{self.path}: no audio stream; there is no sound to compare with")
-        return self.video, self.audio
+            why = "there is no sound to compare with; that of another file can be given"
+            raise MediaError(f"{self.path}: no audio stream; {why}")
+        return self.audio
 
 
 def probe(
@@ -119,7 +132,13 @@ def probe(
         len(videos),
         audios.index(audio) + 1 if audio else None,
         videos.index(video) + 1 if video else None,
+        _lead_seconds(said.start_seconds - timeline.start_seconds),
     )
+
+
+def _lead_seconds(seconds: float) -> float:
+    """Where stamps do not run on evenly, the earliest of them may be anything."""
+    return seconds if 0 <= seconds < 1 / FRAMES_PER_SECOND else 0.0
 
 
 def _chosen(tracks: Sequence[Stream], number: int | None, why: str) -> Stream | None:

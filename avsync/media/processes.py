@@ -22,6 +22,7 @@ from typing import IO, Protocol
 
 from avsync.errors import ToolMissingError
 from avsync.media import programs
+from avsync.media.files import is_url
 
 if sys.platform == "linux":
     import fcntl
@@ -34,6 +35,7 @@ PIPE_BYTES = 1 << 20  # all that Linux grants
 MANY_BYTES = 1 << 14  # of what it says, to be heard at once; less is waited for
 GATHERING_SECONDS = 0.005
 LISTENED_LINES = 12  # of ffmpeg's stderr that are kept
+STALL_SECONDS = 30.0  # without a byte from a server
 EXCEPTION = 0xC0000000  # and above: status of what crashed on Windows; elsewhere it is negative
 
 
@@ -131,7 +133,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     url = _input_in(arguments)
     while True:
         program = programs.ffmpeg_for(url)
-        done = _done([program, "-nostdin", *arguments])
+        done = _done([program, "-nostdin", *_patient(arguments)])
         if not _is_replaced(program, done.stderr, url, done.returncode):
             done.stderr = HEADER.sub(b"", done.stderr)
             return done
@@ -142,7 +144,7 @@ def _started(
     program: str, work: Work, stdin: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process whose words are collected; it ends with the block."""
-    argv, pipe = [program, *work.arguments], subprocess.PIPE
+    argv, pipe = [program, *_patient(work.arguments)], subprocess.PIPE
     with _can_start(program):
         process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe)
     assert process.stdout and process.stderr
@@ -198,6 +200,15 @@ def _gathered(pipe: IO[bytes]) -> Iterator[bytes]:
         if len(data) < MANY_BYTES:
             sleep(GATHERING_SECONDS)
     yield rest
+
+
+def _patient(arguments: Sequence[str]) -> list[str]:
+    """With an end to waiting for a server that answers no more; ffmpeg by itself waits for ever."""
+    limit = ["-rw_timeout", str(round(1e6 * STALL_SECONDS))]
+    given: list[str] = []
+    for part, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        given += [*limit, part] if part == "-i" and is_url(after) else [part]
+    return given
 
 
 def _input_in(arguments: Sequence[str]) -> str:

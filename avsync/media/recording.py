@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.decode import WHOLE, Span, read_frames, read_samples
+from avsync.media.decode import SAMPLES_PER_FRAME, WHOLE, Span, read_frames, read_samples
 from avsync.media.probe import MediaInfo
 from avsync.media.stills import read_still
+from avsync.timebase import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from avsync.media.frames import Frame
@@ -65,7 +66,7 @@ class FileRecording:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, as it is shown."""
-        video, _ = self.info.require_both()
+        video = self.info.require_video()
         return video.width, video.height
 
     @property
@@ -109,3 +110,70 @@ class FileRecording:
     def still(self, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
         """A picture near some time, for finding faces in."""
         return read_still(self.info, seconds, max_side)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedRecording:
+    """Picture and sound from a file each, whose earliest moments are taken for the same.
+
+    Attributes
+    ----------
+    picture, sound : FileRecording
+        The files.
+    """
+
+    picture: FileRecording
+    sound: FileRecording
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as it is shown."""
+        return self.picture.size
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Of the picture; None where the container does not say."""
+        return self.picture.duration_seconds
+
+    @property
+    def is_seekable(self) -> bool:
+        """Whether both are."""
+        return self.picture.is_seekable and self.sound.is_seekable
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noticed of the time stamps of both."""
+        of_sound = (f"{self.sound.info.path}: {note}" for note in self.sound.notes)
+        return (*self.picture.notes, *of_sound)
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Other tracks of both, and how to choose them."""
+        video = (hint for hint in self.picture.alternatives if "video track" in hint)
+        return (*(hint for hint in self.sound.alternatives if "audio track" in hint), *video)
+
+    def frames(
+        self, warnings: list[str], max_side: int, span: Span = WHOLE, colour: bool = True
+    ) -> "Iterator[Frame]":
+        """Raises MediaError where nothing can be decoded."""
+        return self.picture.frames(warnings, max_side, span, colour)
+
+    def samples(self, warnings: list[str], span: Span = WHOLE) -> Iterator[NDArray[np.int16]]:
+        """On the picture's clock. Raises MediaError where nothing can be decoded."""
+        leads = self.picture.info.lead_seconds - self.sound.info.lead_seconds
+        later = round(leads * SAMPLE_RATE)
+        first, skipped = span.first_frame, -later
+        if later > 0 and first > 0:  # what was to be heard just before
+            first, skipped = first - 1, SAMPLES_PER_FRAME - later
+        chunks = self.sound.samples(warnings, Span(first, span.frame_count))
+        if skipped < 0:
+            yield np.zeros(-skipped, np.int16)
+        for chunk in chunks:
+            kept = chunk[max(0, skipped) :]
+            skipped -= min(len(chunk), max(0, skipped))
+            if len(kept):
+                yield kept
+
+    def still(self, seconds: float, max_side: int) -> NDArray[np.uint8] | None:
+        """A picture near some time, for finding faces in."""
+        return self.picture.still(seconds, max_side)

@@ -16,7 +16,7 @@ def read_still(info: MediaInfo, seconds: float, max_side: int) -> NDArray[np.uin
 
     It is the one from which decoding can begin, so that it costs little wherever it lies.
     """
-    video, _ = info.require_both()
+    video = info.require_video()
     width, height = decoded_size(video, max_side)
     # Decoding key frames alone is quicker, but of the last of them some decoders say nothing.
     for only_keys in ({"skip_frame": "nokey"}, {}):

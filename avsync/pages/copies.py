@@ -21,10 +21,11 @@ def write_small_copy(
     Raises MediaError where ffmpeg cannot, OSError where the target cannot be written.
     """
     info = probe(path, options.audio_track, options.video_track)
-    video, audio = info.require_both()
+    video = info.require_video()
+    sound = ("-map", f"0:{info.audio.index}") if info.audio and options.audio is None else ()
     smaller = f"scale=w='min({SIDE},iw)':h='min({SIDE},ih)':force_original_aspect_ratio=decrease"
     even = "scale=w='trunc(iw/2)*2':h='trunc(ih/2)*2',setsar=1"
-    argv = ["-i", ffmpeg.input_url(path), "-map", f"0:{video.index}", "-map", f"0:{audio.index}",
+    argv = ["-i", ffmpeg.input_url(path), "-map", f"0:{video.index}", *sound,
             "-vf", f"{smaller},{even}", *PICTURE, *SOUND, "-map_metadata", "-1",
             "-movflags", "+faststart"]  # fmt: skip
 

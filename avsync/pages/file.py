@@ -1,7 +1,6 @@
 """The page of one file: the answer, a player, what it was read from, all of it below as JSON."""
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from avsync.cure_lines import TOOLS, Moved, fix_line, line_for
 from avsync.findings import Segment
 from avsync.media.files import is_url
 from avsync.pages import answer, charts
@@ -18,7 +18,6 @@ from avsync.pages.curve import curve_of
 from avsync.pages.over_time import timeline_of
 from avsync.pages.rendering import printable, render
 from avsync.pages.sound import copy_of
-from avsync.pages.tools import TOOLS, Moved, line_for
 from avsync.pipeline.details import Details
 from avsync.report import SyncReport
 
@@ -100,12 +99,11 @@ def _cure(report: SyncReport, allowed: Allowed) -> str | None:
         return None
     if len(report.segments) > 1 or is_url(report.path):
         return None
-    stem, suffix = os.path.splitext(report.path)
-    return printable(shlex.join(["avsync", "fix", report.path, "-o", f"{stem}.synced{suffix}"]))
+    return printable(fix_line(Moved(report.path, report.offset_ms, sound=report.audio)))
 
 
 def _tools(report: SyncReport) -> list[tuple[str, str]]:
-    moved = Moved(report.path, report.offset_ms or 0.0)
+    moved = Moved(report.path, report.offset_ms or 0.0, sound=report.audio)
     return [(name, printable(line_for(name, moved))) for name in TOOLS]
 
 
@@ -118,9 +116,9 @@ def _player(
         return None
     copy = copy_of(details.sounds) if details else None
     segments = report.segments or (Segment(0.0, 0.0, report.offset_ms or 0.0),)
-    lines = {"avsync fix": shlex.join(["avsync", "fix", report.path, "--offset", "@ms@", "-o",
-                                       Moved(report.path, 0).beside()])}  # fmt: skip
-    for name, line in ((n, line_for(n, Moved(report.path, PLACEHOLDER))) for n in ("mpv", "vlc")):
+    moved = Moved(report.path, PLACEHOLDER, sound=report.audio)
+    lines = {"avsync fix": fix_line(moved, "--offset", "@ms@")}
+    for name, line in ((n, line_for(n, moved)) for n in ("mpv", "vlc")):
         lines[name] = line.replace(f"{PLACEHOLDER / 1000:.3f}", "@s@").replace(
             str(PLACEHOLDER), "@ms@"
         )

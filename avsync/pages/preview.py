@@ -112,7 +112,7 @@ class _Film:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of a picture without its strip, both even."""
-        video, _ = self.info.require_both()
+        video = self.info.require_video()
         width, height = decoded_size(video, HALF_SIDE if self.options.side_by_side else SIDE)
         return width // 2 * 2, height // 2 * 2
 
@@ -162,7 +162,7 @@ class _Film:
         return picture
 
     def _box_faces(self, picture: Picture, frame: int) -> None:
-        video, _ = self.info.require_both()
+        video = self.info.require_video()
         scale = self.size[0] / video.width
         seconds = frame / FRAMES_PER_SECOND
         for face in self.details.faces:

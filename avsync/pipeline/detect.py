@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.options import DetectOptions
-from avsync.pipeline.sources import PathOrClip, name_of, open_recording
+from avsync.pipeline.sources import PathOrClip, audio_of, name_of, open_recording
 from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND
@@ -77,6 +77,7 @@ def detect(
         collector.finish(report)
     hints = recording.alternatives if report.status == "undetermined" else ()
     report = _with_circumstances(report, hints, embedder, pipeline)
+    report = replace(report, audio=audio_of(source, options))
     log_warnings(report)
     return report
 

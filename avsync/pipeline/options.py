@@ -38,6 +38,9 @@ class DetectOptions:
     runtime : str
         What the network runs on: torch, onnx, or auto, which is onnx where that answers sooner: on
         a processor, for films of a minute at most. Answers are the same to a millisecond.
+    audio : str or None
+        File that the sound is in, from whose beginning it counts as the picture does from its own;
+        or a folder with one of the picture's name. None: the picture's file.
     audio_track, video_track : int or None
         Track that is heard, or looked at; 1 is the first, None the file's default. Cover pictures
         do not count.
@@ -71,6 +74,7 @@ class DetectOptions:
     upstream_scoring: bool = False
     device: str = "auto"
     runtime: str = "auto"
+    audio: str | None = None
     audio_track: int | None = None
     video_track: int | None = None
     detect_changes: bool = True
@@ -90,6 +94,8 @@ class DetectOptions:
             raise UsageError(f"unknown; choose {', '.join(DEVICES)}", "device", self.device)
         if self.runtime not in RUNTIMES:
             raise UsageError(f"unknown; choose {', '.join(RUNTIMES)}", "runtime", self.runtime)
+        if self.audio == "":
+            raise UsageError("empty; name a file, or a folder of files", "audio", "")
         check_track("audio_track", self.audio_track)
         check_track("video_track", self.video_track)
         if not 0 <= self.accept <= 1:

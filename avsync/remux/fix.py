@@ -13,11 +13,13 @@ from typing import Literal
 from avsync.errors import AvsyncError
 from avsync.media import ffmpeg, programs
 from avsync.media.container import take_inventory
-from avsync.media.files import local_file
+from avsync.media.files import local_file, readable
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
+from avsync.pipeline.sources import audio_of
 from avsync.remux.containers import COVER
+from avsync.remux.joining import Pair, between, joined
 from avsync.remux.move import Move, steps, write_proved
 from avsync.remux.options import FixOptions
 from avsync.remux.plan import OUTPUT, AudioCorrection, Plan, cover_arguments, moved_streams
@@ -70,7 +72,9 @@ def fix(
     >>> report.status, report.method, abs(report.residual_ms) < 5
     ('fixed', 'copy', True)
     """
-    report = _fixed(path, Path(output), options or FixOptions(), pipeline, progress)
+    how = options or FixOptions()
+    run = _fixed if how.detect.audio is None else _fixed_together
+    report = run(path, Path(output), how, pipeline, progress)
     return replace(report, notes=(*report.notes, *ffmpeg.notes_on(path)))
 
 
@@ -106,6 +110,41 @@ def _fixed(
     if options.dry_run:
         return replace(report, status="planned", commands=_commands(move, options))
     return _write_and_prove(report, move, options, pipeline, progress)
+
+
+def _fixed_together(
+    path: str | os.PathLike[str],
+    target: Path,
+    options: FixOptions,
+    pipeline: Pipeline | None,
+    progress: Progress,
+) -> FixReport:
+    """Picture from one file, sound from another: made one file first, then put right."""
+    picture = local_file(path)
+    sound = local_file(audio_of(picture, options.detect) or "")
+    track = options.remux.audio_track or options.detect.audio_track
+    pair = Pair.of(Path(readable(picture)), Path(readable(sound)), track)
+    alone = replace(
+        options,
+        detect=replace(options.detect, audio=None, audio_track=None),
+        remux=replace(options.remux, audio_track=None),
+        always_write=True,  # the file of both is what is asked for
+    )
+    with joined(pair, target, options.force, progress) as (film, notes):
+        try:
+            report = _fixed(film, target, alone, pipeline, progress)
+        except AvsyncError as error:
+            raise type(error)(str(error).replace(os.fspath(film), os.fspath(path))) from error
+    first = target.with_name(f"joined-{target.stem}{between(target)}")
+    commands = [line.replace(str(film), str(first)) for line in report.commands]
+    before = report.before and replace(report.before, path=os.fspath(path), audio=os.fspath(sound))
+    return replace(
+        report,
+        path=os.fspath(path),
+        before=before,
+        notes=(*notes, *report.notes),
+        commands=(pair.command(first), *commands) if commands else (),
+    )
 
 
 def _with_tracks(source: Path, options: FixOptions) -> FixOptions:

@@ -14,11 +14,24 @@ from avsync.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A file whose sound is to be moved: later by so much, earlier where that is negative."""
+    """A file whose sound is to be moved: later by so much, earlier where that is negative.
+
+    Attributes
+    ----------
+    path : str
+        Of the file.
+    delay_ms : float
+        Of the sound.
+    audio_stream : int
+        Its index in the container.
+    sound : str or None
+        The file that it is in; None: the same.
+    """
 
     path: str
     delay_ms: float
-    audio_stream: int = 1  # index in the container
+    audio_stream: int = 1
+    sound: str | None = None
 
     @property
     def seconds(self) -> str:
@@ -31,29 +44,44 @@ class Moved:
         return f"{round(self.delay_ms) or 0}"
 
     def beside(self, suffix: str = "") -> str:
-        """Name of a new file beside it."""
+        """Name of a new file beside it; one that is made of two is of the kind that takes any."""
         path = PurePath(self.path)
-        return str(path.with_name(f"{path.stem}.synced{suffix or path.suffix}"))
+        kind = suffix or (path.suffix if self.sound is None else ".mkv")
+        return str(path.with_name(f"{path.stem}.synced{kind}"))
+
+
+def fix_line(moved: Moved, *options: str) -> str:
+    """What `avsync fix` is to be told.
+
+    >>> fix_line(Moved("talk.mp4", -120.4))
+    'avsync fix talk.mp4 -o talk.synced.mp4'
+    """
+    sound = [] if moved.sound is None else ["--audio", moved.sound]
+    return shlex.join(["avsync", "fix", moved.path, *sound, *options, "-o", moved.beside()])
 
 
 def _mpv(moved: Moved) -> str:
-    return shlex.join(["mpv", f"--audio-delay={moved.seconds}", "--", moved.path])
+    sound = [] if moved.sound is None else [f"--audio-file={moved.sound}"]
+    return shlex.join(["mpv", *sound, f"--audio-delay={moved.seconds}", "--", moved.path])
 
 
 def _vlc(moved: Moved) -> str:
-    return shlex.join(["vlc", f"--audio-desync={moved.milliseconds}", moved.path])
+    sound = [] if moved.sound is None else [f"--input-slave={moved.sound}"]
+    return shlex.join(["vlc", *sound, f"--audio-desync={moved.milliseconds}", moved.path])
 
 
 def _mkvmerge(moved: Moved) -> str:
     track = f"{moved.audio_stream}:{moved.milliseconds}"
-    return shlex.join(["mkvmerge", "-o", moved.beside(".mkv"), "--sync", track, moved.path])
+    picture = [] if moved.sound is None else ["--no-audio", moved.path]
+    sound = moved.sound or moved.path
+    return shlex.join(["mkvmerge", "-o", moved.beside(".mkv"), *picture, "--sync", track, sound])
 
 
 def _ffmpeg(moved: Moved) -> str:
     """Whichever is too early starts later: no stamp goes below zero."""
     sound, picture = max(0.0, moved.delay_ms), max(0.0, -moved.delay_ms)
     argv = ["ffmpeg", "-itsoffset", f"{picture / 1000:.3f}", "-i", f"file:{moved.path}"]
-    argv += ["-itsoffset", f"{sound / 1000:.3f}", "-i", f"file:{moved.path}"]
+    argv += ["-itsoffset", f"{sound / 1000:.3f}", "-i", f"file:{moved.sound or moved.path}"]
     argv += ["-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{moved.beside()}"]
     return shlex.join(argv)
 
