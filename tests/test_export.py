@@ -175,8 +175,8 @@ def test_parquet_holds_a_row_for_each_face_and_each_sound(tmp_path: Path) -> Non
     assert faces[0]["left"] == pytest.approx(float(table.arrays["box"][0, 0]))
 
 
-def test_the_readme_names_every_array() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    section = readme.split("### `avsync features`\n")[1].split("\n##")[0]
+def test_the_documents_name_every_array() -> None:
+    page = REPOSITORY / "docs" / "reference" / "commands" / "features.md"
+    section = page.read_text(encoding="utf-8")
     for name in _one_track().arrays:
         assert f"`{name}`" in section, name

@@ -84,6 +84,10 @@ def test_weights_and_licence_are_inside_and_tests_are_not(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[0].split("-")[0] for name in names}
     assert folders == {"avsync"}
+    data = {name for name in names if ".data/" in name}
+    manual = {name.rpartition("/")[2] for name in data if "/share/man/man1/" in name}
+    assert {"avsync.1", "avsync-detect.1", "avsync-words-train.1"} <= manual
+    assert len(manual) == len(data)
     inside = {name for name in names if name.startswith("avsync/weights/")}
     packed = {f"avsync/weights/{path.name}" for path in (REPOSITORY / "weights").iterdir()}
     assert inside == packed and any(name.endswith(".safetensors") for name in inside)

@@ -38,7 +38,7 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except KeyboardInterrupt as error:
             raise typer.Exit(128 + signal.SIGINT) from error
         except InterruptError as error:
@@ -51,6 +51,16 @@ class _Group(TyperGroup):
         except AvsyncError as error:
             print(f"avsync: {one_line(str(error))}", file=sys.stderr)
             raise typer.Exit(ExitStatus.FAILED) from error
+
+    def _invoke(self, ctx: Any) -> Any:
+        """What cannot be imported is OpenCV, on slim machines: then that is what is said."""
+        try:
+            return super().invoke(ctx)
+        except ImportError:
+            from avsync.pipeline.loading import require_opencv
+
+            require_opencv()
+            raise
 
 
 def _in_flags(error: UsageError) -> str:

@@ -38,7 +38,7 @@ Reencode = Annotated[
 ]
 Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")]
 Pitch = Annotated[
-    bool, typer.Option("--keep-pitch", help="AudioCorrection drift without a change of pitch.")
+    bool, typer.Option("--keep-pitch", help="Correct drift without a change of pitch.")
 ]
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
