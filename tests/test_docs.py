@@ -27,7 +27,17 @@ MOST_LINES = 150  # of the README
 OTHERS = {"--nproc-per-node", "--index-url", "--rm", "--strict", "--head", "--port", "--address"}
 OTHERS |= {"--python", "--without-pip"}
 OTHERS |= {"--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
-OTHERS |= {"--rival", "--choose", "--page", "--name", "--least-seconds", "--o", "--from", "--write"}
+OTHERS |= {
+    "--rival",
+    "--scenes",
+    "--choose",
+    "--page",
+    "--name",
+    "--least-seconds",
+    "--o",
+    "--from",
+    "--write",
+}
 
 
 def _name(page: Path) -> str:
