@@ -44,6 +44,7 @@ def _one_track() -> EmbeddingTable:
         "box_track": np.zeros(10, np.int32),
         "box_frame": frames,
         "box_seconds": frames / 25,
+        "box_speaking": rng.random(10).astype(np.float32),
     }
     return EmbeddingTable(arrays, {"weights": "some", "format": "1"})
 
@@ -64,6 +65,7 @@ def test_the_arrays_are_those_of_the_video(avsync: Command, video: Path, tmp_pat
     assert np.allclose(np.diff(arrays["audio_seconds"]), 0.01)
     assert len(arrays["audio"]) == len(arrays["audio_sounding"]) == len(arrays["audio_seconds"])
     assert arrays["audio_seconds"][-1] == pytest.approx(SECONDS - 0.21, abs=0.05)
+    assert arrays["box_speaking"].shape == (FRAMES,) and arrays["box_speaking"].max() > 0.5
     left, top, width, height = np.median(arrays["box"], axis=0)
     assert 0 < left < left + width < 640 and 0 < top < top + height < 360
     assert abs(left + width / 2 - 320) < 60  # the face is central
@@ -172,6 +174,8 @@ def test_parquet_holds_a_row_for_each_face_and_each_sound(tmp_path: Path) -> Non
     assert all(row["embedding"] is None for row in faces[6:])
     assert np.allclose([row["embedding"] for row in sounds], table.arrays["audio"])
     assert [row["sounding"] for row in sounds] == table.arrays["audio_sounding"].tolist()
+    assert np.allclose([row["speaking"] for row in faces], table.arrays["box_speaking"])
+    assert all(row["speaking"] is None for row in sounds)
     assert faces[0]["left"] == pytest.approx(float(table.arrays["box"][0, 0]))
 
 
