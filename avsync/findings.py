@@ -1,7 +1,8 @@
 """Stage 7a: what an answer is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from typing import Any
 
 
@@ -174,3 +175,10 @@ class Source:
     mtime_ns: int | None
     weights_sha256: str
     options: dict[str, Any]
+
+    @classmethod
+    def within(cls, fields: Mapping[str, Any]) -> "Source | None":
+        """That of a report, whose fields hold it flat; None where they do not."""
+        if "weights_sha256" not in fields:
+            return None
+        return cls(**{field.name: fields[field.name] for field in fields_of(cls)})

@@ -147,7 +147,7 @@ class SyncReport:
             known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
             if curve := fields.get("curve"):
                 known["curve"] = Curve(**_tuples(curve))
-            return cls(**known, upstream=_scores_in(fields), source=source_in(fields))
+            return cls(**known, upstream=_scores_in(fields), source=Source.within(fields))
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"not a report of avsync: {error!r}") from error
 
@@ -242,10 +242,3 @@ def _scores_in(fields: Mapping[str, Any]) -> UpstreamScores | None:
     if "lse_d" not in fields:
         return None
     return UpstreamScores(**{name: fields[also] for name, also in UPSTREAM_NAMES.items()})
-
-
-def source_in(fields: Mapping[str, Any]) -> Source | None:
-    """What an answer holds for, of the fields of a report; None where they do not say."""
-    if "weights_sha256" not in fields:
-        return None
-    return Source(**{field.name: fields[field.name] for field in fields_of(Source)})

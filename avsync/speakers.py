@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from avsync.errors import DataError
 from avsync.findings import Source
-from avsync.report import SCHEMA_VERSION, Status, source_in
-from avsync.timebase import FRAMES_PER_SECOND
+from avsync.report import SCHEMA_VERSION, Status
+from avsync.timebase import FRAMES_PER_SECOND, timecode
 
 if TYPE_CHECKING:  # it takes as long to import as all the rest
     import numpy as np
@@ -198,7 +198,7 @@ class SpeakerReport:
             known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
             known["faces"] = tuple(map(SpeakingFace.from_dict, fields["faces"]))
             known["segments"] = tuple(SpeechSegment(**one) for one in fields["segments"])
-            return cls(**known, source=source_in(fields))
+            return cls(**known, source=Source.within(fields))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"not a report of avsync speakers: {error!r}") from error
 
@@ -219,7 +219,7 @@ class SpeakerReport:
         """A table that a person understands."""
         lines = [f"{self.path}   {self._in_a_word()}"]
         lines += [
-            f"    {clock(s.start_seconds)} - {clock(s.end_seconds)}   person {s.person + 1}"
+            f"    {timecode(s.start_seconds)} - {timecode(s.end_seconds)}   person {s.person + 1}"
             f"   face {s.face + 1}   {100 * s.score:3.0f} %"
             for s in self.segments
         ]
@@ -235,17 +235,3 @@ class SpeakerReport:
         spoken = sum(one.end_seconds - one.start_seconds for one in self.segments)
         total = f" of {self.duration_seconds:.1f} s" if self.duration_seconds else ""
         return f"{seen}, {spoken:.1f} s of speech{total}" if spoken else f"{seen}, nobody speaks"
-
-
-def clock(seconds: float) -> str:
-    """A time as people and WebVTT write it.
-
-    Examples
-    --------
-    >>> clock(3725.04)
-    '01:02:05.040'
-    """
-    total, milliseconds = divmod(round(1000 * seconds), 1000)
-    minutes, second = divmod(total, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours:02}:{minute:02}:{second:02}.{milliseconds:03}"

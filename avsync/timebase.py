@@ -94,3 +94,17 @@ def offset_in_words(offset_ms: float) -> str:
     if rounded == 0:
         return "sound is in step (0 ms)"
     return f"sound is {abs(rounded)} ms {'early' if rounded > 0 else 'late'}"
+
+
+def timecode(seconds: float) -> str:
+    """A time as people and WebVTT write it.
+
+    Examples
+    --------
+    >>> timecode(3725.04)
+    '01:02:05.040'
+    """
+    total, milliseconds = divmod(round(1000 * seconds), 1000)
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:02}:{minute:02}:{second:02}.{milliseconds:03}"

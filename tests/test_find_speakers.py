@@ -15,10 +15,11 @@ from talking_face import AAC, SAMPLE_RATE, frames, speech, write_media, write_ta
 
 import avsync
 from avsync.errors import DataError
-from avsync.speakers import SpeakerReport, SpeakingFace, SpeechSegment, clock
+from avsync.speakers import SpeakerReport, SpeakingFace, SpeechSegment
 from avsync.sync.persons import persons
 from avsync.sync.speakers import FaceOffset, speaking_scores, stretches
 from avsync.sync.turns import TURNS, Observed, speaking_probabilities
+from avsync.timebase import timecode
 from avsync.tracks import EmbeddedClip, FaceTrack
 
 FRAMES = 400
@@ -198,7 +199,7 @@ class TestReport:
             SpeakerReport.from_dict({"schema_version": 99})
 
     def test_times_of_more_than_an_hour(self) -> None:
-        assert clock(3725.0404) == "01:02:05.040"
+        assert timecode(3725.0404) == "01:02:05.040"
 
 
 def _two_faces(path: Path, seconds: float = 8.0) -> None:

@@ -1,6 +1,8 @@
 """The same network on torch and on onnxruntime, and which of them measures what."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,11 @@ from test_fast import pictures, sound
 
 import avsync
 from avsync.errors import UsageError, WeightsError
-from avsync.model import runtimes, weights, weights_file
+from avsync.model import onnx_runtime, runtimes, weights, weights_file
 from avsync.model.config import CONFIGS, DEFAULT_CONFIG
 from avsync.model.networks import DefaultStreams
-from avsync.model.runtimes import OnnxRuntime, choose
+from avsync.model.onnx_runtime import OnnxRuntime
+from avsync.model.runtimes import choose
 from avsync.model.weights_file import Tensors
 
 TALKING = REPOSITORY / "docs" / "talking.mp4"
@@ -69,7 +72,7 @@ def test_sounds_are_embedded_alike(file: Path, length: int) -> None:
 @pytest.mark.parametrize("stream", ["video", "audio"])
 def test_the_graphs_are_those_of_todays_network(stream: str) -> None:
     shipped, fresh = (
-        onnx.load_from_string(data) for data in (runtimes.graph(stream), exported(stream))
+        onnx.load_from_string(data) for data in (onnx_runtime.graph(stream), exported(stream))
     )
     assert [node.op_type for node in shipped.graph.node] == [n.op_type for n in fresh.graph.node]
     shapes = [
@@ -77,7 +80,7 @@ def test_the_graphs_are_those_of_todays_network(stream: str) -> None:
         for m in (shipped, fresh)
     ]
     assert shapes[0] == shapes[1]
-    assert len(runtimes.graph(stream)) < 20_000  # no weights are in it
+    assert len(onnx_runtime.graph(stream)) < 20_000  # no weights are in it
 
 
 def _short(tensors: Tensors) -> None:
@@ -161,6 +164,30 @@ def test_a_short_file_is_answered_and_mended_without_torch(avsync: Command, tmp_
     out = tmp_path / "out.mp4"
     done = avsync("fix", TALKING, "-o", out, "--device", "cpu", *HOG, env=environment)
     assert done.returncode == 0 and out.exists(), done.stderr
+
+
+@pytest.mark.parametrize("wanted", ["auto", "onnx"])
+def test_an_onnxruntime_that_does_not_load_is_done_without(
+    avsync: Command, tmp_path: Path, wanted: str
+) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('its\\nlibrary is too new')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    argv = ("detect", TALKING, "--jsonl", "--device", "cpu", "--runtime", wanted, *HOG)
+    done = avsync(*argv, env=environment)
+    assert "onnxruntime cannot be loaded (its library is too new)" in done.stdout + done.stderr
+    if wanted == "auto":
+        assert done.returncode == 0 and '"runtime": "torch"' in done.stdout
+    else:
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+
+
+def test_the_environment_is_left_as_it_was() -> None:
+    code = (
+        "import os, avsync, cv2; before = dict(os.environ); options = avsync.DetectOptions(faces='hog',"
+        f" device='cpu'); report = avsync.detect({os.fspath(TALKING)!r}, options);"
+        " assert report.runtime == 'onnx' and dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_batch_takes_for_each_file_what_it_would_get_alone(

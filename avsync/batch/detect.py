@@ -2,38 +2,23 @@
 
 import os
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
 
-from avsync.batch.measure import Failed, alone, detect_and_show, not_measured, open_detect
+from avsync.batch.job import Job
+from avsync.batch.measure import Work, detect_and_show, not_measured, open_detect
 from avsync.batch.options import BatchOptions
-from avsync.batch.pool import Pool
 from avsync.batch.resume import ReportFile
-from avsync.batch.tasks import R, Request, Result, Task
-from avsync.errors import AvsyncError, InterruptError, UsageError
-from avsync.findings import Source
-from avsync.media.pairs import sound_for
+from avsync.batch.tasks import Result
+from avsync.errors import InterruptError, UsageError
 from avsync.media.search import find_media
 from avsync.pages.shown import Shown, show
 from avsync.pipeline.detect import log_warnings
-from avsync.pipeline.loading import Pipeline, take_over
+from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
-from avsync.system.downloads import sha256_of
 from avsync.system.progress import Progress, silent
-from avsync.system.resources import cores, default_jobs
-
-if TYPE_CHECKING:
-    from avsync.speakers import SpeakerReport
-
-M = TypeVar("M", SyncReport, "SpeakerReport")  # what is told of a file
-Open = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], R]]  # in the worker
-MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
 
 
 def detect_one(
@@ -43,21 +28,14 @@ def detect_one(
 
     Raises AvsyncError where the tools cannot be had.
     """
-    from avsync.model import weights
 
-    take_over()
-    pipeline = Pipeline(options, progress=progress)
-    source = source_of(path, sha256_of(weights.find(options.weights)), options)
-
-    def work(order: Request) -> SyncReport:
-        return detect_and_show(path, pipeline, shown, progress)
+    def work(pipeline: Pipeline) -> Work[SyncReport]:
+        return lambda order: detect_and_show(path, pipeline, shown, progress)
 
     def failed(name: str, why: str) -> SyncReport:
         return show(not_measured(name, why), None, options, shown)
 
-    (result,) = alone(Task(0, path, source), work, failed)
-    _ = pipeline.loaded  # a fault of theirs is not the file's
-    yield replace(result, report=replace(result.report, source=source))
+    return Job(open_detect, failed).one(path, options, work, progress)
 
 
 def detect_all(
@@ -76,44 +54,6 @@ def detect_all(
     """
     job = Job(partial(open_detect, shown=shown), not_measured)
     return job.run(paths, options, how or BatchOptions(), answered, progress)
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Generic[M]):
-    """Something that is told of each of many files.
-
-    Attributes
-    ----------
-    open : callable
-        Loads the tools in a worker, gives what does a file.
-    failed : callable
-        The report on a path that could not be done, and why.
-    """
-
-    open: Open[M]
-    failed: Failed[M]
-
-    def run(
-        self,
-        paths: Iterable[str],
-        options: DetectOptions,
-        how: BatchOptions,
-        answered: ReportFile[M] | None,
-        progress: Progress,
-    ) -> Generator[Result[M]]:
-        """As `detect_all`."""
-        from avsync.model import weights
-
-        path = weights.find(options.weights)
-        notes: list[str] = []
-        settled, files = same_faces(options, notes, progress)
-        tasks = _tasks(paths, partial(source_of, sha256=sha256_of(path), options=options), answered)
-        settled = replace(settled, weights=os.fspath(path))
-        with _pool(self, settled, tuple(notes), files, how) as pool:
-            answers = pool.run(tasks, how.ordered)
-            with closing(answers):
-                for answer in answers:
-                    yield replace(answer, report=replace(answer.report, source=answer.task.source))
 
 
 def detect_many(
@@ -175,79 +115,3 @@ def detect_many(
 def _files_of(path: str | os.PathLike[str]) -> Iterable[str]:
     name = os.fspath(path)
     return find_media([name]) if os.path.isdir(name) else [name]
-
-
-@contextmanager
-def _pool(
-    job: Job[M],
-    options: DetectOptions,
-    notes: tuple[str, ...],
-    files: Sequence[Path],
-    how: BatchOptions,
-) -> Iterator[Pool[M]]:
-    """Workers here or on a cluster; `files` are the face detector's."""
-    jobs = how.jobs or default_jobs(options.device)
-    if how.engine == "ray":
-        from avsync.batch.cluster import connect
-
-        with connect(job.open, options, notes, files, how.ray_address, jobs) as cluster:
-            slots = how.jobs or cluster.cores
-            yield Pool(cluster.make, slots, job.failed, how.timeout_seconds, MOST_LOSSES)
-    else:
-        from avsync.batch.processes import local_workers
-
-        threads = max(1, cores() // jobs)
-        make = local_workers(partial(job.open, options, notes, threads), jobs, threads)
-        yield Pool(make, jobs, job.failed, how.timeout_seconds)
-
-
-def same_faces(
-    options: DetectOptions, notes: list[str], progress: Progress
-) -> tuple[DetectOptions, list[Path]]:
-    """With the face detector chosen, so that all workers use the same; and the files it needs."""
-    from avsync.faces.detectors import resolve_detector
-
-    if options.cropped:
-        return options, []
-    faces, files = resolve_detector(options.faces, progress, notes)
-    return replace(options, faces=faces), files
-
-
-def _tasks(
-    paths: Iterable[str], facts_of: Callable[[str], Source], answered: ReportFile[M] | None
-) -> Iterator[Task[M]]:
-    """What is to be done, as paths become known; where `answered` is kept, once for each path."""
-    seen: set[str] = set()
-    number = 0
-    for path in paths:
-        if answered and path in seen:
-            continue
-        if answered:
-            seen.add(path)
-        source = facts_of(path)
-        known = answered.answer(path, source) if answered else None
-        yield Task(number, path, source, known)
-        number += 1
-
-
-def source_of(path: str, sha256: str, options: DetectOptions) -> Source:
-    """Size and time of a file before it is read; where its sound is another's, of that, too."""
-    facts = options.cache_key
-    if options.audio is not None:
-        facts |= {"audio": [options.audio, *_size_and_time(_sound_for(path, options.audio))]}
-    return Source(*_size_and_time(path), sha256, facts)
-
-
-def _sound_for(path: str, audio: str) -> str:
-    try:
-        return sound_for(path, audio)
-    except AvsyncError:  # is said when it is wanted
-        return ""
-
-
-def _size_and_time(path: str) -> tuple[int | None, int | None]:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a name with a null byte
-        return None, None
-    return found.st_size, found.st_mtime_ns

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from avsync.batch.detect import same_faces
+from avsync.batch.job import same_faces
 from avsync.batch.measure import alone, fixed, not_fixed, open_fix, pipeline_to_fix
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool

@@ -52,22 +52,23 @@ def open_detect(
     `notes` go into every report; what is `shown` of each file is written. Raises
     AvsyncError where the tools cannot be had.
     """
-    take_over(threads)
-    pipeline = Pipeline(options, threads=threads, notes=notes)
-    _ = pipeline.loaded  # what cannot be had is said now
-    return partial(
-        report_on, work=partial(_detect, pipeline=pipeline, shown=shown), failed=not_measured
-    )
+    work = partial(_detect, pipeline=_opened(options, notes, threads), shown=shown)
+    return partial(report_on, work=work, failed=not_measured)
 
 
 def open_speakers(
     options: DetectOptions, notes: Sequence[str], threads: int
 ) -> "Callable[[Request], SpeakerReport]":
     """The same, in a process that finds who speaks when."""
+    work = partial(_speakers, pipeline=_opened(options, notes, threads))
+    return partial(report_on, work=work, failed=not_heard)
+
+
+def _opened(options: DetectOptions, notes: Sequence[str], threads: int) -> Pipeline:
     take_over(threads)
     pipeline = Pipeline(options, threads=threads, notes=notes)
     _ = pipeline.loaded  # what cannot be had is said now
-    return partial(report_on, work=partial(_speakers, pipeline=pipeline), failed=not_heard)
+    return pipeline
 
 
 def open_fix(

@@ -1,6 +1,5 @@
 """`avsync detect`."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,17 +14,13 @@ from avsync.batch.resume import ReportFile, sync_in_short
 from avsync.cli import options as opt
 from avsync.cli import reporting
 from avsync.cli.console import ExitStatus, Output, write_reports
+from avsync.cli.files import Files
 from avsync.cli.progress import batch_view, progress_bar
-from avsync.errors import UsageError
-from avsync.media.files import passes_by
-from avsync.media.search import LIST, find_media, read_names
 from avsync.pages.folder import Pages
 from avsync.pages.shown import Shown
 from avsync.pipeline.options import DetectOptions
 from avsync.report import COLUMNS, SyncReport
 from avsync.tolerance import ACCEPT, Tolerance
-
-STDIN = 0  # its descriptor
 
 
 def detect(
@@ -73,21 +68,19 @@ def detect(
     Many, for a program:  find . -name '*.mp4' | avsync detect - --jsonl > report.jsonl
     """
     chosen = DetectOptions(
-        max_offset, faces, cropped, weights, upstream_scoring, device, runtime,
-        audio, audio_track, video_track, thorough=thorough, accept=accept,
-    )  # fmt: skip
+        max_offset, faces, cropped, weights, upstream_scoring, device, runtime, audio,
+        audio_track, video_track, thorough=thorough, accept=accept)  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json, engine, ray_address)
-    wanted = opt.wanted(min_confidence, max_abs_offset, resume)
     names = opt.named(inputs, null)
     output = Output(
         partial(_status_of, allowed=Tolerance.of(tolerance) if tolerance else None),
         COLUMNS, opt.form(as_json, as_jsonl, as_csv, resume), opt.is_alone(names),
-        curve, verbose, wanted.wants,
+        curve, verbose, opt.wanted(min_confidence, max_abs_offset, resume).wants,
         texts=reporting.texts_for(tool, opt.is_alone(names), tolerance, chosen),
     )  # fmt: skip
     pages = reporting.pages_for(report, how, output.alone, tolerance, preview=preview)
     shown = reporting.pictures(pages, plot, output.alone, force=force, go_on=bool(resume))
-    run = _Run(names, globs or [], null, resume, quiet, pages, shown)
+    run = _Run(Files(names, globs or [], null), resume, quiet, pages, shown)
     alone = output.alone and not (timeout or resume or engine != "local")
     raise typer.Exit((run.one if alone else run.many)(chosen, how, output))
 
@@ -106,9 +99,7 @@ def _status_of(report: SyncReport, allowed: Tolerance | None) -> ExitStatus:
 class _Run:
     """Where files come from, and who looks on."""
 
-    names: list[str]
-    globs: list[str]
-    null: bool
+    files: Files
     resume: Path | None
     quiet: bool
     pages: Pages | None
@@ -119,16 +110,15 @@ class _Run:
     ) -> ExitStatus:
         """Measure the file that is named, in this process."""
         with progress_bar(self.quiet) as progress:
-            return write_reports(detect_one(self.names[0], options, progress, self.shown), output)
+            return write_reports(
+                detect_one(self.files.names[0], options, progress, self.shown), output
+            )
 
     def many(
         self, options: DetectOptions, how: BatchOptions, output: Output[SyncReport]
     ) -> ExitStatus:
         """Measure all that is named, in workers."""
-        if passing := [name for name in self.names if passes_by(name)]:
-            why = "is read alone, without --timeout, --resume, --engine"
-            raise UsageError(f"{passing[0]}: {why}")
-        paths, total = self._paths()
+        paths, total = self.files.paths()
         with ExitStack() as stack:
             report = (
                 stack.enter_context(ReportFile(self.resume, sync_in_short)) if self.resume else None
@@ -139,12 +129,3 @@ class _Run:
             answers = overview.watch(stack.enter_context(closing(found)))
             into = partial(report.append, curve=output.curve) if report else None
             return write_reports(view.watch(answers), replace(output, into=into))
-
-    def _paths(self) -> tuple[Iterator[str], int | None]:
-        """The files, and how many they are where that is known."""
-        listed = read_names(STDIN, b"\0" if self.null else b"\n")
-        paths = find_media(self.names, listed, self.globs, exact=self.null)
-        if LIST in self.names:
-            return paths, None
-        found = list(paths)
-        return iter(found), len(found)

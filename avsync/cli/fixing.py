@@ -98,10 +98,9 @@ def fix(
     places = Places(opt.named(inputs, null), output, globs or [], null)
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _leave)  # through every `finally`, so that nothing stays behind
-    form = opt.form(as_json, as_jsonl, as_csv, None)
-    said = Output(_status_of, COLUMNS, form, not places.is_several, curve, verbose)
-    pages = Pages(report, said.alone, tolerance) if report else None
-    if pages:
+    said = Output(_status_of, COLUMNS, opt.form(as_json, as_jsonl, as_csv, None),
+                  not places.is_several, curve, verbose)  # fmt: skip
+    if pages := Pages(report, said.alone, tolerance) if report else None:
         pages.prepare(force=force)
     run = _fix_many if places.is_several or timeout else _fix_alone
     with reporting.fix_pages(pages) as watch:

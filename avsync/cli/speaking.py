@@ -1,6 +1,5 @@
 """`avsync speakers`."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,15 +13,13 @@ from avsync.batch.resume import ReportFile, speakers_in_short
 from avsync.batch.speakers import find_speakers_in_all, find_speakers_in_one
 from avsync.cli import options as opt
 from avsync.cli.console import ExitStatus, Output, Texts, write_reports
+from avsync.cli.files import Files
 from avsync.cli.progress import batch_view, progress_bar
 from avsync.cli.turns import RttmLines, VttCues
 from avsync.errors import UsageError
-from avsync.media.files import passes_by
-from avsync.media.search import LIST, find_media, read_names
 from avsync.pipeline.options import DetectOptions
 from avsync.speakers import COLUMNS, SpeakerReport
 
-STDIN = 0  # its descriptor
 STATUS = {"error": ExitStatus.FAILED, "undetermined": ExitStatus.UNDETERMINED}
 
 AsRttm = Annotated[bool, opt.answer_option("--rttm", help="RTTM, as diarization has it.")]
@@ -79,7 +76,7 @@ def speakers(
     if texts and (as_json or as_jsonl or as_csv or resume):
         raise UsageError("--rttm and --vtt go with no other form, and not with --resume")
     output = Output(_status_of, COLUMNS, form, is_alone, frames, verbose, texts=texts)
-    run = _Run(names, globs or [], null, resume, quiet)
+    run = _Run(Files(names, globs or [], null), resume, quiet)
     alone = is_alone and not (timeout or resume or engine != "local")
     raise typer.Exit((run.one if alone else run.many)(chosen, how, output))
 
@@ -100,9 +97,7 @@ def _status_of(report: SpeakerReport) -> ExitStatus:
 class _Run:
     """Where files come from."""
 
-    names: list[str]
-    globs: list[str]
-    null: bool
+    files: Files
     resume: Path | None
     quiet: bool
 
@@ -111,15 +106,15 @@ class _Run:
     ) -> ExitStatus:
         """Look at the file that is named, in this process."""
         with progress_bar(self.quiet) as progress:
-            return write_reports(find_speakers_in_one(self.names[0], options, progress), output)
+            return write_reports(
+                find_speakers_in_one(self.files.names[0], options, progress), output
+            )
 
     def many(
         self, options: DetectOptions, how: BatchOptions, output: Output[SpeakerReport]
     ) -> ExitStatus:
         """Look at all that is named, in workers."""
-        if passing := [name for name in self.names if passes_by(name)]:
-            raise UsageError(f"{passing[0]}: is read alone, without --timeout, --resume, --engine")
-        paths, total = self._paths()
+        paths, total = self.files.paths()
         with ExitStack() as stack:
             report = None
             if self.resume:
@@ -129,12 +124,3 @@ class _Run:
             answers = stack.enter_context(closing(found))
             into = partial(report.append, curve=output.curve) if report else None
             return write_reports(view.watch(answers), replace(output, into=into))
-
-    def _paths(self) -> tuple[Iterator[str], int | None]:
-        """The files, and how many they are where that is known."""
-        listed = read_names(STDIN, b"\0" if self.null else b"\n")
-        paths = find_media(self.names, listed, self.globs, exact=self.null)
-        if LIST in self.names:
-            return paths, None
-        found = list(paths)
-        return iter(found), len(found)

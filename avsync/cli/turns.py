@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from avsync.speakers import SpeakerReport, SpeechSegment, clock
+from avsync.speakers import SpeakerReport, SpeechSegment
+from avsync.timebase import timecode
 
 
 class RttmLines:
@@ -49,10 +50,10 @@ def _notes(report: SpeakerReport) -> Iterable[str]:
         left, top, width, height = (round(side) for side in face.box)
         yield (
             f"NOTE face {face.number + 1}, person {face.person + 1}: {width}x{height} pixels at "
-            f"{left},{top}; seen {clock(face.start_seconds)} to {clock(face.end_seconds)}"
+            f"{left},{top}; seen {timecode(face.start_seconds)} to {timecode(face.end_seconds)}"
         )
 
 
 def _cue(one: SpeechSegment) -> str:
-    times = f"{clock(one.start_seconds)} --> {clock(one.end_seconds)}"
+    times = f"{timecode(one.start_seconds)} --> {timecode(one.end_seconds)}"
     return f"NOTE face {one.face + 1}\n\n{times}\n<v Person {one.person + 1}>face {one.face + 1}"

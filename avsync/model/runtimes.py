@@ -1,39 +1,30 @@
 """What a network runs on: torch, or onnxruntime, which is there in a tenth of the time.
 
-Importing torch and building a network takes longer than measuring a short clip. The graph of the
-default network, exported from its own code without any weights (`tests/make_graphs.py`), lies
-beside this module; onnxruntime runs it with the tensors of any weights file of that network. Torch
-is quicker where it counts in half precision, which pays for itself on longer films, and is what
-GPUs and other networks need.
+Importing torch and building a network takes longer than measuring a short clip. Torch is quicker
+where it counts in half precision, which pays for itself on longer films, and is what GPUs and other
+networks than the default one need.
 """
 
-import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import resources
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.errors import UsageError, WeightsError
+from avsync.errors import UsageError
 from avsync.model.config import DEFAULT_CONFIG, ModelConfig
 from avsync.system.resources import has_gpu
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
     from avsync.model.networks import Streams
 
 RuntimeName = Literal["torch", "onnx"]
 Embedded = NDArray[np.float32]
 Waiting = Callable[[], Embedded]  # waits for what a device is still working at
 
-COUNTERS = "num_batches_tracked"  # are of use to training alone
-FATAL = 4  # what onnxruntime logs: all else is raised
 ONNX_SECONDS = 60.0  # of film, up to which torch takes longer to load than it would save
 _one_speaks = threading.Lock()
 _told = threading.local()
@@ -175,76 +166,3 @@ class TorchRuntime:
         if self.device == "cuda":  # from pinned memory a copy holds nobody up
             values = values.pin_memory().to(self.device, non_blocking=True)
         return values
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxRuntime:
-    """The default network, run by onnxruntime on the processor.
-
-    Attributes
-    ----------
-    video, audio : onnxruntime.InferenceSession
-        Of either stream.
-    tensors : dict of str to numpy.ndarray
-        Which the sessions use where they are.
-    name : str
-        onnx.
-    embedding_size : int
-        D.
-    """
-
-    video: "InferenceSession"
-    audio: "InferenceSession"
-    tensors: Mapping[str, Embedded] = field(repr=False)
-    name: RuntimeName = "onnx"
-    embedding_size: int = DEFAULT_CONFIG.embedding_size
-
-    @classmethod
-    def of(cls, path: Path, tensors: Mapping[str, NDArray[Any]]) -> "OnnxRuntime":
-        """The network with a file's tensors. Raises WeightsError where they do not fit."""
-        whole = {
-            name: np.ascontiguousarray(tensor, np.float32)
-            for name, tensor in tensors.items()
-            if not name.endswith(COUNTERS)
-        }
-        video = {name: tensor for name, tensor in whole.items() if name.startswith("video.")}
-        audio = {name: tensor for name, tensor in whole.items() if name not in video}
-        return cls(_session("video", path, video), _session("audio", path, audio), whole)
-
-    def use_one_thread(self) -> None:
-        """It has one for each call."""
-
-    def embed_video(self, crops: NDArray[np.uint8]) -> Waiting:
-        """(T, 88, 88) -> (T - 4, 256); nothing is left to wait for."""
-        (embeddings,) = self.video.run(None, {"frames": crops})
-        return lambda: embeddings
-
-    def embed_audio(self, mfcc: NDArray[np.float32]) -> Embedded:
-        """(S, 13) -> (S - 19, 256)."""
-        (embeddings,) = self.audio.run(None, {"mfcc": mfcc})
-        return np.asarray(embeddings)
-
-
-def graph(stream: str) -> bytes:
-    """The graph of a stream of the default network, without weights: `video` or `audio`."""
-    name = f"default-{stream}.onnx"
-    return (resources.files("avsync") / "model" / name).read_bytes()
-
-
-def _session(stream: str, path: Path, tensors: Mapping[str, Embedded]) -> "InferenceSession":
-    # Read when it is imported: nothing is written to the user's cache, or sent to its makers.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = FATAL
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
-    options.add_external_initializers(list(tensors), values)
-    try:
-        return onnxruntime.InferenceSession(
-            graph(stream), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # it has a dozen kinds, below Exception
-        why = " ".join(str(error).split())
-        raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error

@@ -1,4 +1,4 @@
-"""Options of a measurement, and what is loaded once for any number of files.
+"""What is loaded once for any number of files.
 
 Heavy imports happen inside the functions, so that naming this module costs nothing.
 """
@@ -6,11 +6,11 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 import gc
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from avsync.errors import ToolMissingError, UsageError
+from avsync.errors import ToolMissingError
+from avsync.pipeline.models import LoadedModel, load_model
 from avsync.pipeline.options import DetectOptions
 from avsync.pipeline.sources import PathOrClip, open_recording
 from avsync.system.progress import Progress, silent
@@ -23,40 +23,16 @@ if TYPE_CHECKING:
     from avsync.media.recording import Recording
     from avsync.model.batches import EmbeddingModel
     from avsync.model.config import ModelConfig
-    from avsync.model.runtimes import Runtime, RuntimeName
-    from avsync.model.weights import WeightsFacts
+    from avsync.model.runtimes import RuntimeName
     from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.report import SyncReport
-    from avsync.sync.confidence import Calibration
     from avsync.tracks import EmbeddedClip
 
 
 TURN_SECONDS = 1e-3  # of a thread, of Python's 5 ms; decoding a frame takes several turns
 
 _is_own = Event()  # whether this process is avsync's own: see `take_over`
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """What takes a second to load where it is torch's: the network.
-
-    Attributes
-    ----------
-    weights : WeightsFacts
-        What their file says.
-    calibration : Calibration
-        Of confidence.
-    network : EmbeddingModel
-        What embeds.
-    notes : tuple of str
-        Warnings for every report.
-    """
-
-    weights: "WeightsFacts"
-    calibration: "Calibration"
-    network: "EmbeddingModel"
-    notes: tuple[str, ...]
 
 
 class Pipeline:
@@ -206,50 +182,12 @@ def take_over(threads: int | None = None) -> None:
 def _load(options: DetectOptions, threads: int, runtime: "RuntimeName") -> LoadedModel:
     """Importing torch makes no garbage, which it takes a tenth of a second to look for."""
     if not _is_own.is_set():
-        return _load_now(options, threads, runtime)
+        return load_model(options, threads, runtime)
     gc.disable()
     try:
-        return _load_now(options, threads, runtime)
+        return load_model(options, threads, runtime)
     finally:
         gc.enable()
-
-
-def _load_now(options: DetectOptions, threads: int, runtime: "RuntimeName") -> LoadedModel:
-    from avsync.model import weights, weights_file
-    from avsync.model.batches import EmbeddingModel
-    from avsync.sync.confidence import Calibration
-
-    facts, loaded = _on_torch(options) if runtime == "torch" else _on_onnx(options)
-    calibration, notes = facts.calibration, []
-    borrowed = not calibration
-    if borrowed:
-        calibration = weights_file.read_header(weights.find("default"))["calibration"]
-        notes.append("confidence is calibrated for the default weights, not for these")
-    if options.upstream_scoring and facts.sha256 != weights.SYNCNET_V2.sha256:
-        notes.append(
-            f"LSE-D and LSE-C of {facts.name} weights are not on SyncNet's scale: compare them "
-            "with none that were published; those of --weights syncnet_v2 are"
-        )
-    network = EmbeddingModel(loaded, threads)
-    return LoadedModel(facts, Calibration.of(calibration, borrowed), network, tuple(notes))
-
-
-def _on_torch(options: DetectOptions) -> "tuple[WeightsFacts, Runtime]":
-    from avsync.model import weights
-    from avsync.model.optimize import for_inference
-    from avsync.model.runtimes import TorchRuntime
-
-    device = device_of(options.device)
-    loaded = weights.load(options.weights, device)
-    return loaded, TorchRuntime(for_inference(loaded.streams), device)
-
-
-def _on_onnx(options: DetectOptions) -> "tuple[WeightsFacts, Runtime]":
-    from avsync.model import weights
-    from avsync.model.runtimes import OnnxRuntime
-
-    facts, tensors = weights.read(options.weights)
-    return facts, OnnxRuntime.of(facts.path, tensors)
 
 
 def embedder_of(recording: "Recording", pipeline: Pipeline, progress: Progress) -> "VideoEmbedder":
@@ -264,17 +202,6 @@ def embedder_of(recording: "Recording", pipeline: Pipeline, progress: Progress) 
     return VideoEmbedder.of(
         recording, pipeline.detector, pipeline.geometry, network, pipeline.threads, progress
     )
-
-
-def device_of(wanted: str) -> str:
-    """`cpu` or `cuda`; raises UsageError for a device that is not there."""
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError("not here; choose auto or cpu", "device", wanted)
-    return wanted
 
 
 def require_opencv() -> None:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Literal
 
 from avsync.errors import AvsyncError
-from avsync.media import ffmpeg, programs
+from avsync.media import ffmpeg
 from avsync.media.container import take_inventory
 from avsync.media.files import local_file, readable
 from avsync.media.probe import probe
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.sources import audio_of
-from avsync.remux.containers import COVER
+from avsync.remux.commands import shell_commands
 from avsync.remux.joining import Pair, between, joined
-from avsync.remux.move import Move, steps, write_proved
+from avsync.remux.move import Move, write_proved
 from avsync.remux.options import FixOptions
-from avsync.remux.plan import OUTPUT, AudioCorrection, Plan, cover_arguments, moved_streams
+from avsync.remux.plan import AudioCorrection, Plan, moved_streams
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.system.atomic import check_target, safe_output
@@ -108,7 +108,7 @@ def _fixed(
     planned = move.planner()(())
     report = replace(report, method=_method(planned, cure), notes=planned.notes)
     if options.dry_run:
-        return replace(report, status="planned", commands=_commands(move, options))
+        return replace(report, status="planned", commands=shell_commands(move, force=options.force))
     return _write_and_prove(report, move, options, pipeline, progress)
 
 
@@ -199,20 +199,6 @@ def _method(planned: Plan, cure: AudioCorrection) -> Literal["copy", "encode", "
     if planned.is_copy:
         return "copy"
     return "encode" if cure.stretch == 1.0 else "resample"
-
-
-def _commands(move: Move, options: FixOptions) -> tuple[str, ...]:
-    """Commands for a shell; without --force they replace nothing, either."""
-    commands = []
-    for planned, path, output in steps(move):
-        pictures = {f"{COVER}{index}": f"{output}.cover{index}" for index in planned.covers}
-        replaced = {OUTPUT: ffmpeg.input_url(output), "-y": "-y" if options.force else "-n"}
-        for index, picture in zip(planned.covers, pictures.values(), strict=True):
-            into = {OUTPUT: ffmpeg.input_url(picture)}
-            commands.append([into.get(part, part) for part in cover_arguments(path, index)])
-        commands.append([(replaced | pictures).get(part, part) for part in planned.arguments])
-    program = [programs.ffmpeg_for(ffmpeg.input_url(move.inventory.path)), "-nostdin"]
-    return tuple(shlex.join([*program, *arguments]) for arguments in commands)
 
 
 def _write_and_prove(

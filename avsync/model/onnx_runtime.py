@@ -1,0 +1,115 @@
+"""The default network on onnxruntime.
+
+Its graph, exported from its own code without any weights (`tests/make_graphs.py`), lies beside this
+module, and is run with the tensors of any weights file of that network.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.errors import WeightsError
+from avsync.model.config import DEFAULT_CONFIG
+from avsync.model.runtimes import Embedded, RuntimeName, Waiting
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+COUNTERS = "num_batches_tracked"  # are of use to training alone
+FATAL = 4  # what onnxruntime logs: all else is raised
+SWITCH = "ORT_DISABLE_TELEMETRY"
+_one_imports = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxRuntime:
+    """The default network, run by onnxruntime on the processor.
+
+    Attributes
+    ----------
+    video, audio : onnxruntime.InferenceSession
+        Of either stream.
+    tensors : dict of str to numpy.ndarray
+        Which the sessions use where they are.
+    name : str
+        onnx.
+    embedding_size : int
+        D.
+    """
+
+    video: "InferenceSession"
+    audio: "InferenceSession"
+    tensors: Mapping[str, Embedded] = field(repr=False)
+    name: RuntimeName = "onnx"
+    embedding_size: int = DEFAULT_CONFIG.embedding_size
+
+    @classmethod
+    def of(cls, path: Path, tensors: Mapping[str, NDArray[Any]]) -> "OnnxRuntime":
+        """The network with a file's tensors. Raises WeightsError where they do not fit."""
+        whole = {
+            name: np.ascontiguousarray(tensor, np.float32)
+            for name, tensor in tensors.items()
+            if not name.endswith(COUNTERS)
+        }
+        video = {name: tensor for name, tensor in whole.items() if name.startswith("video.")}
+        audio = {name: tensor for name, tensor in whole.items() if name not in video}
+        return cls(_session("video", path, video), _session("audio", path, audio), whole)
+
+    def use_one_thread(self) -> None:
+        """It has one for each call."""
+
+    def embed_video(self, crops: NDArray[np.uint8]) -> Waiting:
+        """(T, 88, 88) -> (T - 4, 256); nothing is left to wait for."""
+        (embeddings,) = self.video.run(None, {"frames": crops})
+        return lambda: embeddings
+
+    def embed_audio(self, mfcc: NDArray[np.float32]) -> Embedded:
+        """(S, 13) -> (S - 19, 256)."""
+        (embeddings,) = self.audio.run(None, {"mfcc": mfcc})
+        return np.asarray(embeddings)
+
+
+def graph(stream: str) -> bytes:
+    """The graph of a stream of the default network, without weights: `video` or `audio`."""
+    name = f"default-{stream}.onnx"
+    return (resources.files("avsync") / "model" / name).read_bytes()
+
+
+def _session(stream: str, path: Path, tensors: Mapping[str, Embedded]) -> "InferenceSession":
+    onnxruntime = _onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = FATAL
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
+    options.add_external_initializers(list(tensors), values)
+    try:
+        return onnxruntime.InferenceSession(
+            graph(stream), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # it has a dozen kinds, below Exception
+        why = " ".join(str(error).split())
+        raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error
+
+
+def _onnxruntime() -> Any:
+    """The module; where this imports it, nothing is written to a cache, or sent to its makers.
+
+    It asks the environment when it is imported, which is then as it was: a program that uses avsync
+    may think otherwise.
+    """
+    with _one_imports:
+        known = os.environ.get(SWITCH)
+        os.environ[SWITCH] = known or "1"
+        try:
+            import onnxruntime
+        finally:
+            if known is None:
+                del os.environ[SWITCH]
+    return onnxruntime
