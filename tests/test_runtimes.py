@@ -183,8 +183,9 @@ def test_an_onnxruntime_that_does_not_load_is_done_without(
 
 def test_the_environment_is_left_as_it_was() -> None:
     code = (
-        "import os, avsync, cv2; before = dict(os.environ); options = avsync.DetectOptions(faces='hog',"
-        f" device='cpu'); report = avsync.detect({os.fspath(TALKING)!r}, options);"
+        "import os, avsync, cv2; before = dict(os.environ);"
+        " options = avsync.DetectOptions(faces='hog', device='cpu');"
+        f" report = avsync.detect({os.fspath(TALKING)!r}, options);"
         " assert report.runtime == 'onnx' and dict(os.environ) == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
