@@ -42,7 +42,9 @@ from avsync.report import SyncReport
 from avsync.tolerance import Tolerance
 
 if TYPE_CHECKING:
+    from avsync.clips import ClipsReport, TalkingClip
     from avsync.media.clip import Clip
+    from avsync.pipeline.clips import ClipOptions, cut_clips
     from avsync.pipeline.speakers import find_speakers
     from avsync.remux.fix import fix
     from avsync.speakers import SpeakerReport, SpeakingFace, SpeechSegment
@@ -54,6 +56,8 @@ __all__ = [
     "BatchOptions",
     "Candidate",
     "Clip",
+    "ClipOptions",
+    "ClipsReport",
     "Curve",
     "DataError",
     "DetectOptions",
@@ -74,6 +78,7 @@ __all__ = [
     "SpeakingFace",
     "SpeechSegment",
     "SyncReport",
+    "TalkingClip",
     "Tolerance",
     "ToolMissingError",
     "TrackSummary",
@@ -82,6 +87,7 @@ __all__ = [
     "WeightsError",
     "WorkersError",
     "__version__",
+    "cut_clips",
     "detect",
     "detect_many",
     "find_speakers",
@@ -91,11 +97,15 @@ __all__ = [
 # What needs numpy, which takes as long to import as all the rest.
 _LATER = {
     "Clip": "avsync.media.clip",
+    "ClipOptions": "avsync.pipeline.clips",
+    "ClipsReport": "avsync.clips",
     "EmbeddedClip": "avsync.tracks",
     "FaceTrack": "avsync.tracks",
     "SpeakerReport": "avsync.speakers",
     "SpeakingFace": "avsync.speakers",
     "SpeechSegment": "avsync.speakers",
+    "TalkingClip": "avsync.clips",
+    "cut_clips": "avsync.pipeline.clips",
     "find_speakers": "avsync.pipeline.speakers",
     "fix": "avsync.remux.fix",
 }

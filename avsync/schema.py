@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.clips import ClipsReport, TalkingClip
 from avsync.findings import Source, UpstreamScores
 from avsync.remux.report import FixReport
 from avsync.report import UPSTREAM_NAMES, SyncReport
@@ -38,7 +39,7 @@ def schema_of(report: type) -> Schema:
     Parameters
     ----------
     report : type
-        `SyncReport`, `FixReport` or `SpeakerReport`.
+        `SyncReport`, `FixReport`, `SpeakerReport` or `ClipsReport`.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def _object(of: type, defined: dict[str, Schema]) -> Schema:
         said = "The offset in frames of 40 ms."
         properties["offset_frames"] = {"type": ["number", "null"], "description": said}
         required.append("offset_frames")
-    if of is SpeakerReport:
+    if of in (SpeakerReport, ClipsReport):
         required = [name for name in required if name != "source"]
         del properties["source"], defined[Source.__name__]
         properties |= _properties(Source, defined)
@@ -77,7 +78,9 @@ def _object(of: type, defined: dict[str, Schema]) -> Schema:
         required = [name for name in required if name not in ("boxes", "scores")]
         properties |= FACE_EXTRA
         required += list(FACE_EXTRA)
-    if of in (SyncReport, FixReport, SpeakerReport):
+    if of is TalkingClip:
+        required = [name for name in required if name != "boxes"]
+    if of in (SyncReport, FixReport, SpeakerReport, ClipsReport):
         properties["schema_version"] = {"type": "integer", "minimum": 1}
         required.append("schema_version")
     return {

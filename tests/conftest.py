@@ -15,6 +15,7 @@ import imageio_ffmpeg
 import jsonschema
 import pytest
 
+from avsync.clips import ClipsReport
 from avsync.media import ffmpeg
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
@@ -32,6 +33,7 @@ REPORTS: dict[Any, Any] = {
     "detect": SyncReport,
     "fix": FixReport,
     "speakers": SpeakerReport,
+    "clips": ClipsReport,
 }  # by command
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # For `each_ffmpeg`: the one that is given, or two that have a name, and paths of more.

@@ -1,12 +1,12 @@
 """What is told of each of many files, or of one alone; one failure stops nothing."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from avsync.batch.measure import Failed, Work, alone
 from avsync.batch.options import BatchOptions
@@ -24,9 +24,10 @@ from avsync.system.progress import Progress
 from avsync.system.resources import cores, default_jobs
 
 if TYPE_CHECKING:
+    from avsync.clips import ClipsReport
     from avsync.speakers import SpeakerReport
 
-M = TypeVar("M", SyncReport, "SpeakerReport")  # what is told of a file
+M = TypeVar("M", SyncReport, "SpeakerReport", "ClipsReport")  # what is told of a file
 Open = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], R]]  # in the worker
 MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
 
@@ -41,10 +42,13 @@ class Job(Generic[M]):
         Loads the tools in a worker, gives what does a file.
     failed : callable
         The report on a path that could not be done, and why.
+    facts : mapping
+        What else than `DetectOptions` its answers hold for.
     """
 
     open: Open[M]
     failed: Failed[M]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def one(
         self,
@@ -61,7 +65,7 @@ class Job(Generic[M]):
 
         take_over()
         pipeline = Pipeline(options, progress=progress)
-        source = _source_of(path, sha256_of(weights.find(options.weights)), options)
+        source = _source_of(path, sha256_of(weights.find(options.weights)), options, self.facts)
         (result,) = alone(Task(0, path, source), work(pipeline), self.failed)
         _ = pipeline.loaded  # a fault of theirs is not the file's
         yield replace(result, report=replace(result.report, source=source))
@@ -81,7 +85,9 @@ class Job(Generic[M]):
         notes: list[str] = []
         settled, files = same_faces(options, notes, progress)
         tasks = _tasks(
-            paths, partial(_source_of, sha256=sha256_of(path), options=options), answered
+            paths,
+            partial(_source_of, sha256=sha256_of(path), options=options, facts=self.facts),
+            answered,
         )
         settled = replace(settled, weights=os.fspath(path))
         with _pool(self, settled, tuple(notes), files, how) as pool:
@@ -144,9 +150,9 @@ def _tasks(
         number += 1
 
 
-def _source_of(path: str, sha256: str, options: DetectOptions) -> Source:
+def _source_of(path: str, sha256: str, options: DetectOptions, facts: Mapping[str, Any]) -> Source:
     """Size and time of a file before it is read; where its sound is another's, of that, too."""
-    facts = options.cache_key
+    facts = {**options.cache_key, **facts}
     if options.audio is not None:
         facts |= {"audio": [options.audio, *_size_and_time(_sound_for(path, options.audio))]}
     return Source(*_size_and_time(path), sha256, facts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pages.shown import Shown, show
+from avsync.pipeline.clips import ClipOptions
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.options import FixOptions
@@ -17,6 +19,7 @@ from avsync.report import SyncReport
 from avsync.system.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from avsync.clips import ClipsReport
     from avsync.speakers import SpeakerReport
 
 R = TypeVar("R")
@@ -62,6 +65,19 @@ def open_speakers(
     """The same, in a process that finds who speaks when."""
     work = partial(_speakers, pipeline=_opened(options, notes, threads))
     return partial(report_on, work=work, failed=not_heard)
+
+
+def open_clips(
+    output: Path,
+    wanted: ClipOptions,
+    options: DetectOptions,
+    notes: Sequence[str],
+    threads: int,
+) -> "Callable[[Request], ClipsReport]":
+    """The same, in a process that cuts clips into a folder."""
+    pipeline = _opened(options, notes, threads)
+    work = partial(_clips, output=output, wanted=wanted, pipeline=pipeline)
+    return partial(report_on, work=work, failed=not_cut)
 
 
 def _opened(options: DetectOptions, notes: Sequence[str], threads: int) -> Pipeline:
@@ -116,6 +132,13 @@ def not_heard(path: str, why: str) -> "SpeakerReport":
     return SpeakerReport(path, "error", reasons=(why,))
 
 
+def not_cut(path: str, why: str) -> "ClipsReport":
+    """The report of a file of which no clips could be cut."""
+    from avsync.clips import ClipsReport
+
+    return ClipsReport(path, "error", reasons=(why,))
+
+
 def not_fixed(path: str, why: str) -> FixReport:
     """The report of a file that could not be put right."""
     return FixReport(path, None, "error", reasons=(why,))
@@ -142,6 +165,12 @@ def _speakers(order: Request, pipeline: Pipeline) -> "SpeakerReport":
     from avsync.pipeline.speakers import find_speakers
 
     return find_speakers(_regular(order), pipeline=pipeline)
+
+
+def _clips(order: Request, output: Path, wanted: ClipOptions, pipeline: Pipeline) -> "ClipsReport":
+    from avsync.pipeline.clips import cut_clips
+
+    return cut_clips(_regular(order), output, wanted, pipeline=pipeline)
 
 
 def _regular(order: Request) -> str:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self
 
 from avsync.batch.tasks import R
+from avsync.clips import ClipsReport
 from avsync.errors import OutputError
 from avsync.findings import Segment, Source
 from avsync.report import Status, SyncReport
@@ -48,6 +49,12 @@ def speakers_in_short(fields: Mapping[str, Any]) -> SpeakerReport:
         raise KeyError("faces")
     status: Status = "ok" if fields["status"] == "ok" else "undetermined"
     return SpeakerReport(fields["path"], status)
+
+
+def clips_in_short(fields: Mapping[str, Any]) -> ClipsReport:
+    """An answer of `avsync clips`, less its boxes. Raises KeyError for another command's."""
+    bare = [{**clip, "boxes": ()} for clip in fields["clips"]]
+    return ClipsReport.from_dict({**fields, "clips": bare})
 
 
 class ReportFile(Generic[R]):

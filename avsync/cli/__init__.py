@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from avsync import __version__
 from avsync.cli import weights, words
+from avsync.cli.clipping import clips
 from avsync.cli.console import ExitStatus, one_line
 from avsync.cli.detecting import detect
 from avsync.cli.doctor import doctor
@@ -82,6 +83,7 @@ app.command()(fix)
 app.command()(report)
 app.command()(preview)
 app.command()(speakers)
+app.command()(clips)
 app.command()(score)
 app.command()(prepare)
 app.command()(train)

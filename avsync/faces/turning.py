@@ -63,6 +63,15 @@ def all_turned(frames: Iterable[Frame], degrees: int) -> Iterable[Frame]:
     return (turned(bgr_of(frame), degrees) for frame in frames) if degrees else frames
 
 
+def as_turned(
+    boxes: NDArray[np.float32], degrees: int, width: float, height: float
+) -> NDArray[np.float32]:
+    """The other way round: boxes in pictures that are shown become boxes in turned ones."""
+    if degrees in (90, 270):
+        width, height = height, width
+    return as_shown(boxes, -degrees % 360, width, height)
+
+
 def as_shown(
     boxes: NDArray[np.float32], degrees: int, width: float, height: float
 ) -> NDArray[np.float32]:

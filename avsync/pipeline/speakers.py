@@ -79,9 +79,9 @@ def find_speakers(
     with open_recording(source, options) as recording:
         pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(recording, pipeline, progress)
-        seen = _look(embedder, pipeline)
+        seen = look(embedder, pipeline)
     sync = verdict(name_of(source), [seen], options, pipeline)
-    report = _with_circumstances(speakers_in(seen, sync, options, pipeline), embedder, pipeline)
+    report = with_circumstances(speakers_in(seen, sync, options, pipeline), embedder, pipeline)
     for warning in report.warnings:
         logging.getLogger("avsync").warning("%s: %s", report.path, warning)
     return report
@@ -115,7 +115,7 @@ def speakers_in(
     return SpeakerReport(sync.path, "ok", duration, faces, tuple(segments), warnings=warnings)
 
 
-def _look(embedder: "VideoEmbedder", pipeline: Pipeline) -> EmbeddedClip:
+def look(embedder: "VideoEmbedder", pipeline: Pipeline) -> EmbeddedClip:
     """All of the film; upright, where faces lie on their side."""
     from avsync.faces.turning import turn_needed
 
@@ -188,7 +188,7 @@ def _most_at_once(tracks: Sequence[FaceTrack]) -> int:
     return int(np.cumsum([change for _, change in steps]).max(initial=0))
 
 
-def _with_circumstances(
+def with_circumstances(
     report: SpeakerReport, embedder: "VideoEmbedder", pipeline: Pipeline
 ) -> SpeakerReport:
     return replace(

@@ -139,6 +139,41 @@ def drafted(target: Path, like: Path | None = None, force: bool = True) -> Itera
         yield Draft(folder / target.name, target, like, force)
 
 
+@contextmanager
+def folder_in_place(target: Path) -> Iterator[Path]:
+    """A folder to write to, that takes its name when the block ends well; else nothing is there.
+
+    One that has the name is replaced. Without any file in it, it is not there either.
+
+    Parameters
+    ----------
+    target : Path
+        Its name.
+
+    Yields
+    ------
+    Path
+        To be written to.
+
+    Raises
+    ------
+    OutputError
+        Where the system does not let it be written; the disk is full, say.
+    """
+    with _failure_named(target), scratch_folder(target.parent) as scratch:
+        folder = scratch / target.name
+        folder.mkdir(mode=0o777)
+        yield folder
+        for file in folder.iterdir():
+            with file.open("rb+") as written:
+                os.fsync(written.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        if any(folder.iterdir()):
+            _flush(folder)
+            os.replace(folder, target)
+            _flush(target.parent)
+
+
 def check_target(source: Path, target: Path, force: bool) -> None:
     """Refuse what would destroy its source, or what nobody gave up.
 
