@@ -33,6 +33,7 @@ from avsync.errors import (
     WorkersError,
 )
 from avsync.findings import Candidate, Curve, Segment, Source, TrackSummary, UpstreamScores
+from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.detect import detect
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
@@ -44,7 +45,7 @@ from avsync.tolerance import Tolerance
 if TYPE_CHECKING:
     from avsync.clips import ClipsReport, TalkingClip
     from avsync.media.clip import Clip
-    from avsync.pipeline.clips import ClipOptions, cut_clips
+    from avsync.pipeline.clips import cut_clips
     from avsync.pipeline.speakers import find_speakers
     from avsync.remux.fix import fix
     from avsync.speakers import SpeakerReport, SpeakingFace, SpeechSegment
@@ -97,7 +98,6 @@ __all__ = [
 # What needs numpy, which takes as long to import as all the rest.
 _LATER = {
     "Clip": "avsync.media.clip",
-    "ClipOptions": "avsync.pipeline.clips",
     "ClipsReport": "avsync.clips",
     "EmbeddedClip": "avsync.tracks",
     "FaceTrack": "avsync.tracks",

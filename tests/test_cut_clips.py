@@ -31,7 +31,9 @@ from avsync.media.decode import read_frames, read_samples
 from avsync.media.encode import write_clip
 from avsync.media.frames import bgr_of
 from avsync.media.probe import probe
-from avsync.pipeline.clips import ClipOptions, choose_stretches, folder_of
+from avsync.pipeline.clip_options import ClipOptions
+from avsync.pipeline.clips import folder_of
+from avsync.pipeline.stretches import choose_stretches
 from avsync.schema import schema_of
 from avsync.speakers import SpeakingFace
 

@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from avsync.batch.job import Job
 from avsync.batch.measure import not_cut, open_clips
@@ -22,12 +21,10 @@ from avsync.batch.resume import ReportFile, clips_in_short
 from avsync.batch.tasks import Result
 from avsync.clips import MANIFEST_COLUMNS, ClipsReport
 from avsync.errors import OutputError
+from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.options import DetectOptions
 from avsync.system.atomic import write_whole
 from avsync.system.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from avsync.pipeline.clips import ClipOptions
 
 JOURNAL, MANIFEST = "clips.jsonl", "manifest.tsv"
 
@@ -45,7 +42,7 @@ class ClipsJob:
     """
 
     output: Path
-    wanted: "ClipOptions"
+    wanted: ClipOptions
 
     def run(
         self,

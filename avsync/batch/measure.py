@@ -10,7 +10,7 @@ from avsync.batch.tasks import Request, Result, Task
 from avsync.errors import AvsyncError, MediaError
 from avsync.media.files import passes_by
 from avsync.pages.shown import Shown, show
-from avsync.pipeline.clips import ClipOptions
+from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.remux.options import FixOptions

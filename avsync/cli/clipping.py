@@ -14,7 +14,7 @@ from avsync.cli.console import ExitStatus, Output, write_reports
 from avsync.cli.files import Files
 from avsync.cli.progress import batch_view
 from avsync.clips import COLUMNS, ClipsReport
-from avsync.pipeline.clips import ClipOptions
+from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.options import DetectOptions
 
 STATUS = {"error": ExitStatus.FAILED, "undetermined": ExitStatus.UNDETERMINED}

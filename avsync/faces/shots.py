@@ -15,9 +15,16 @@ USUAL_FRAMES = 12  # that say what is usual
 
 
 class ShotChanges:
-    """Sees a cut where a frame differs from the last far more than is usual in its shot."""
+    """Sees a cut where a frame differs from the last far more than is usual in its shot.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    level : float, optional
+        Mean change in grey levels, from which on there may be one.
+    """
+
+    def __init__(self, level: float = CUT_LEVEL) -> None:
+        self._level = level
         self._last: NDArray[np.float32] | None = None
         self._usual: deque[float] = deque(maxlen=USUAL_FRAMES)
 
@@ -28,7 +35,7 @@ class ShotChanges:
         if last is None:
             return False
         change = float(np.mean(np.abs(grey - last)))
-        if change > CUT_LEVEL and change > CUT_RATIO * self._usually():
+        if change > self._level and change > CUT_RATIO * self._usually():
             self._usual.clear()
             return True
         self._usual.append(change)

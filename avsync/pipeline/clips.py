@@ -1,9 +1,7 @@
 """From a raw video to clips in which one face is seen and heard to speak, its sound in step.
 
 A stretch of speech is taken where `find_speakers` is sure of it, of one face alone. No clip holds a
-cut: where the picture changes, face tracks end.
-
-Heavy imports happen inside the functions, so that naming this module costs nothing.
+cut: face tracks end where the picture changes, and a stretch where the face jumps.
 """
 
 import hashlib
@@ -11,102 +9,33 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.clips import ClipsReport, TalkingClip
-from avsync.errors import UsageError
+from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry, crop
+from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.sources import open_recording
 from avsync.pipeline.speakers import ALIKE_MS, look, speakers_in, with_circumstances
+from avsync.pipeline.stretches import Stretch, choose_stretches
 from avsync.report import SyncReport
-from avsync.speakers import SpeakingFace
-from avsync.sync.speakers import stretches
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
-from avsync.tolerance import ACCEPT
 
 if TYPE_CHECKING:
-    from avsync.faces.crops import CropGeometry
+    from avsync.media.frames import Frame
     from avsync.media.recording import Recording
 
-CropName = Literal["face", "mouth", "none"]
-SURE_SPEECH = 0.8  # mean score of a stretch
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAMES_PER_SECOND
+JUMP_GEOMETRY = CropGeometry(side=1.0, dy=0.0, pixels=64, colour=True)
+JUMP_LEVEL, JUMP_SIDE = 10.0, 640  # grey levels of a face; pixels of a picture in which it is seen
 FOLDER_CHARACTERS = 48  # of a file's own name in that of its clips' folder
-
-
-@dataclass(frozen=True, slots=True)
-class ClipOptions:
-    """Which clips are cut, and how.
-
-    Attributes
-    ----------
-    min_seconds, max_seconds : float
-        Shorter stretches are left out, longer ones divided where least is said.
-    crop : str
-        face: as SyncNet and LRS have it; mouth: what avsync's own network sees; none: all of the
-        picture.
-    size : int
-        Side of a crop in pixels.
-
-    Raises
-    ------
-    UsageError
-        For what cannot be.
-    """
-
-    min_seconds: float = 1.0
-    max_seconds: float = 20.0
-    crop: CropName = "face"
-    size: int = 224
-
-    def __post_init__(self) -> None:
-        if not self.min_seconds >= 0.2:
-            raise UsageError("must be 0.2 at least", "min_seconds", self.min_seconds)
-        if not 2 * self.min_seconds <= self.max_seconds < math.inf:
-            raise UsageError(
-                "must be twice --min-seconds at least", "max_seconds", self.max_seconds
-            )
-        if not 16 <= self.size <= 2048 or self.size % 2:
-            raise UsageError("must be even, from 16 to 2048", "size", self.size)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What clips hold for."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Frames in which one face alone speaks.
-
-    Attributes
-    ----------
-    face : SpeakingFace
-        Which.
-    first, end : int
-        Frames of it, the end not among them.
-    """
-
-    face: SpeakingFace
-    first: int
-    end: int
-
-    @property
-    def first_frame(self) -> int:
-        """Of the film."""
-        return self.face.first_frame + self.first
-
-    @property
-    def score(self) -> float:
-        """Mean probability."""
-        return float(self.face.scores[self.first : self.end].mean())
 
 
 def cut_clips(
@@ -177,64 +106,6 @@ def folder_of(path: str) -> str:
     return f"{stem}-{digest}"
 
 
-def choose_stretches(faces: Sequence[SpeakingFace], options: ClipOptions) -> list[Stretch]:
-    """Stretches in which one face alone is sure to speak, in time.
-
-    Parameters
-    ----------
-    faces : sequence of SpeakingFace
-        Of a film.
-    options : ClipOptions
-        How long they may be.
-    """
-    shortest = math.ceil(options.min_seconds * FRAMES_PER_SECOND)
-    longest = math.floor(options.max_seconds * FRAMES_PER_SECOND)
-    found = []
-    for face in faces:
-        if (face.confidence or 0.0) < ACCEPT:
-            continue
-        alone = _alone(face, faces)
-        for first, end in _runs(alone):
-            found += [
-                stretch
-                for part in _divided(face.scores, first, end, longest)
-                if (stretch := Stretch(face, *part)).end - stretch.first >= shortest
-                and stretch.score >= SURE_SPEECH
-            ]
-    return sorted(found, key=lambda one: (one.first_frame, one.face.number))
-
-
-def _alone(face: SpeakingFace, faces: Sequence[SpeakingFace]) -> NDArray[np.bool_]:
-    """(T,) where a face speaks and no other does."""
-    alone = np.zeros(len(face.scores), bool)
-    for first, end in stretches(face.scores):
-        alone[first:end] = True
-    for other in faces:
-        if other.number == face.number:
-            continue
-        later = other.first_frame - face.first_frame
-        for first, end in stretches(other.scores):
-            alone[max(0, later + first) : max(0, later + end)] = False
-    return alone
-
-
-def _divided(
-    scores: NDArray[np.float32], first: int, end: int, longest: int
-) -> Iterator[tuple[int, int]]:
-    """Parts that are no longer than may be, divided where speech is least sure."""
-    while end - first > longest:
-        middle = first + longest // 2
-        cut = middle + int(np.argmin(scores[middle : first + longest]))
-        yield first, cut
-        first = cut
-    yield first, end
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Writer:
     """Cuts clips from a recording."""
@@ -248,11 +119,24 @@ class _Writer:
         """All clips, in a folder that takes its name when it is whole."""
         from avsync.system.atomic import folder_in_place
 
+        shortest = math.ceil(self.options.min_seconds * FRAMES_PER_SECOND)
+        parts = (part for stretch in chosen for part in self._without_jumps(stretch))
         with folder_in_place(output / name) as folder:
             return tuple(
-                self._clip(stretch, folder, f"{name}/{number:05d}.mp4")
-                for number, stretch in enumerate(chosen)
+                self._clip(part, folder, f"{name}/{number:05d}.mp4")
+                for number, part in enumerate(p for p in parts if p.end - p.first >= shortest)
             )
+
+    def _without_jumps(self, stretch: Stretch) -> Iterator[Stretch]:
+        """Divided where the face jumps: a cut to the same person in the same place."""
+        from avsync.faces.shots import ShotChanges
+
+        shots, first = ShotChanges(JUMP_LEVEL), stretch.first
+        for number, face in enumerate(self._crops(stretch, JUMP_GEOMETRY, JUMP_SIDE)):
+            if shots.is_cut(face):
+                yield replace(stretch, first=first, end=stretch.first + number)
+                first = stretch.first + number
+        yield replace(stretch, first=first)
 
     def _clip(self, stretch: Stretch, folder: Path, file: str) -> TalkingClip:
         from avsync.media.encode import write_clip
@@ -300,30 +184,35 @@ class _Writer:
         return np.concatenate([heard, np.zeros(count - len(heard), np.int16)])
 
     def _pictures(self, stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
-        from avsync.faces.boxes import Box
-        from avsync.faces.crops import crop
-        from avsync.faces.turning import all_turned, as_turned
-        from avsync.media.decode import Span
+        """As they are in a clip."""
         from avsync.media.frames import bgr_of
+        from avsync.model.config import DEFAULT_CONFIG
+
+        side = max(self.recording.size)
+        if self.options.crop == "none":
+            return map(bgr_of, self._frames(stretch, side))
+        geometry = SYNCNET_GEOMETRY if self.options.crop == "face" else DEFAULT_CONFIG.geometry
+        cut = replace(geometry, pixels=self.options.size, colour=True)
+        return self._crops(stretch, cut, side)
+
+    def _frames(self, stretch: Stretch, side: int) -> Iterator["Frame"]:
+        from avsync.faces.turning import all_turned
+        from avsync.media.decode import Span
+
+        span = Span(stretch.first_frame, stretch.end - stretch.first)
+        shown = self.recording.frames([], side, span, colour=True)
+        return iter(all_turned(shown, self.turned_degrees))
+
+    def _crops(
+        self, stretch: Stretch, geometry: CropGeometry, side: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        from avsync.faces.boxes import Box
+        from avsync.faces.turning import as_turned
+        from avsync.media.decode import fitted
 
         width, height = self.recording.size
-        span = Span(stretch.first_frame, stretch.end - stretch.first)
-        shown = self.recording.frames([], max(width, height), span, colour=True)
-        frames = all_turned(shown, self.turned_degrees)
-        if self.options.crop == "none":
-            yield from map(bgr_of, frames)
-            return
+        scale = fitted(width, height, side)[0] / width
         boxes = stretch.face.boxes[stretch.first : stretch.end]
-        geometry = _geometry(self.options)
-        for frame, box in zip(
-            frames, as_turned(boxes, self.turned_degrees, width, height), strict=False
-        ):
+        boxes = as_turned(boxes, self.turned_degrees, width, height) * scale
+        for frame, box in zip(self._frames(stretch, side), boxes, strict=False):
             yield crop(frame, Box(*map(float, box)), geometry)
-
-
-def _geometry(options: ClipOptions) -> "CropGeometry":
-    from avsync.faces.crops import SYNCNET_GEOMETRY
-    from avsync.model.config import DEFAULT_CONFIG
-
-    geometry = SYNCNET_GEOMETRY if options.crop == "face" else DEFAULT_CONFIG.geometry
-    return replace(geometry, pixels=options.size, colour=True)

@@ -191,6 +191,7 @@ def _most_at_once(tracks: Sequence[FaceTrack]) -> int:
 def with_circumstances(
     report: SpeakerReport, embedder: "VideoEmbedder", pipeline: Pipeline
 ) -> SpeakerReport:
+    """With what it was found, and what was noticed on the way."""
     return replace(
         report,
         detector=pipeline.detector.name if pipeline.detector else "given crop",
