@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -317,6 +318,19 @@ def test_other_options_cut_anew(avsync: Command, early: Path, tmp_path: Path) ->
     assert len((output / "clips.jsonl").read_text().splitlines()) == 1
 
 
+def test_sound_of_its_own(avsync: Command, early: Path, tmp_path: Path) -> None:
+    from avsync.media.ffmpeg import find_ffmpeg
+
+    ffmpeg = [find_ffmpeg(), "-v", "error", "-i", str(early)]
+    subprocess.run([*ffmpeg, "-an", "-c", "copy", str(tmp_path / "mute.mp4")], check=True)
+    subprocess.run([*ffmpeg, "-vn", str(tmp_path / "sound.wav")], check=True)
+    command = ("clips", tmp_path / "mute.mp4", "--audio", tmp_path / "sound.wav", "--json", *HOG)
+    report = json.loads(avsync(*command, "-o", tmp_path / "data").stdout)
+    assert report["clips"]
+    for clip in report["clips"]:
+        assert clip["offset_ms"] == pytest.approx(160, abs=40)
+
+
 def test_a_folder_of_something_else_is_left_alone(
     avsync: Command, early: Path, tmp_path: Path
 ) -> None:
@@ -359,7 +373,7 @@ def test_a_disk_that_is_full_leaves_no_half_clip(
         path.write_bytes(b"half")
         raise MediaError(f"{path.name}: cannot be written: No space left on device")
 
-    monkeypatch.setattr("avsync.media.encode.write_clip", full)
+    monkeypatch.setattr("avsync.pipeline.clips.write_clip", full)
     pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
     with pytest.raises(MediaError, match="No space left"):
         avsync.cut_clips(early, tmp_path / "data", pipeline=pipeline)
@@ -372,6 +386,8 @@ def test_ffmpeg_says_when_it_cannot_write(tmp_path: Path) -> None:
         write_clip(tmp_path / "no" / "a.mp4", [picture] * 3, np.zeros(1920, np.int16))
     with pytest.raises(MediaError, match=r"a\.nosuch: cannot be written"):
         write_clip(tmp_path / "a.nosuch", [picture] * 3, np.zeros(1920, np.int16))
+    with pytest.raises(MediaError, match="no pictures"):
+        write_clip(tmp_path / "a.mp4", [], np.zeros(1920, np.int16))
 
 
 def test_namesakes_lie_apart() -> None:

@@ -34,10 +34,11 @@ $(complete -p avsync | sed 's/.*-F \\([^ ]*\\).*/\\1/') avsync "${COMP_WORDS[COM
 printf '%s\\n' "${COMPREPLY[@]}"
 if [[ ${#COMPREPLY[@]} == 0 && -n $files ]]; then compgen -f -- "${COMP_WORDS[COMP_CWORD]}"; fi
 """
-# zsh completes at a prompt only, so one is opened in a terminal of its own.
+# zsh completes at a prompt only, so one is opened in a terminal of its own. What is typed before
+# its prompt is there would be lost.
 ZSH = (
-    "PS1=; unsetopt beep zle_bracketed_paste; autoload -Uz compinit; compinit -u -D;"
-    "source ./completion; LISTMAX=0; echo is-\\ready\n"
+    "PS1=is-\\ready; unsetopt beep zle_bracketed_paste; autoload -Uz compinit; compinit -u -D;"
+    "source ./completion; LISTMAX=0\n"
 )
 FISH = "source completion; complete --do-complete $argv[1]"
 

@@ -21,10 +21,12 @@ class ShotChanges:
     ----------
     level : float, optional
         Mean change in grey levels, from which on there may be one.
+    ratio : float, optional
+        Of that to what is usual.
     """
 
-    def __init__(self, level: float = CUT_LEVEL) -> None:
-        self._level = level
+    def __init__(self, level: float = CUT_LEVEL, ratio: float = CUT_RATIO) -> None:
+        self._level, self._ratio = level, ratio
         self._last: NDArray[np.float32] | None = None
         self._usual: deque[float] = deque(maxlen=USUAL_FRAMES)
 
@@ -35,7 +37,7 @@ class ShotChanges:
         if last is None:
             return False
         change = float(np.mean(np.abs(grey - last)))
-        if change > self._level and change > CUT_RATIO * self._usually():
+        if change > self._level and change > self._ratio * self._usually():
             self._usual.clear()
             return True
         self._usual.append(change)

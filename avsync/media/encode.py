@@ -37,7 +37,9 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], samples: NDArray
         Where the system does not let the sound be put beside it.
     """
     pictures = iter(frames)
-    first = next(pictures)
+    first = next(pictures, None)
+    if first is None:
+        raise MediaError(f"{path.name}: cannot be written: there are no pictures for it")
     height, width = (side // 2 * 2 for side in first.shape[:2])
     sound = path.with_suffix(".raw")
     sound.write_bytes(samples.astype("<i2").tobytes())

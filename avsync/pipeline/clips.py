@@ -11,13 +11,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.clips import ClipsReport, TalkingClip
+from avsync.faces.boxes import Box
 from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry, crop
+from avsync.faces.shots import ShotChanges
+from avsync.faces.turning import all_turned, as_turned
+from avsync.findings import offset_at
+from avsync.media.decode import SAMPLES_PER_FRAME, Span, fitted
+from avsync.media.encode import write_clip
+from avsync.media.frames import Frame, bgr_of
+from avsync.media.recording import Recording
+from avsync.model.config import DEFAULT_CONFIG
 from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
@@ -25,16 +33,13 @@ from avsync.pipeline.sources import open_recording
 from avsync.pipeline.speakers import ALIKE_MS, look, speakers_in, with_circumstances
 from avsync.pipeline.stretches import Stretch, choose_stretches
 from avsync.report import SyncReport
+from avsync.system.atomic import folder_in_place
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
-if TYPE_CHECKING:
-    from avsync.media.frames import Frame
-    from avsync.media.recording import Recording
-
-SAMPLES_PER_FRAME = SAMPLE_RATE // FRAMES_PER_SECOND
 JUMP_GEOMETRY = CropGeometry(side=1.0, dy=0.0, pixels=64, colour=True)
-JUMP_LEVEL, JUMP_SIDE = 10.0, 640  # grey levels of a face; pixels of a picture in which it is seen
+JUMP_SIDE = 640  # pixels of a picture in which it is seen
+JUMP_LEVEL, JUMP_RATIO = 8.0, 3.5  # of a face's change, in grey levels and to what is usual
 FOLDER_CHARACTERS = 48  # of a file's own name in that of its clips' folder
 
 
@@ -110,15 +115,13 @@ def folder_of(path: str) -> str:
 class _Writer:
     """Cuts clips from a recording."""
 
-    recording: "Recording"
+    recording: Recording
     options: ClipOptions
     turned_degrees: int
     sync: SyncReport
 
     def write(self, chosen: Sequence[Stretch], output: Path, name: str) -> tuple[TalkingClip, ...]:
         """All clips, in a folder that takes its name when it is whole."""
-        from avsync.system.atomic import folder_in_place
-
         shortest = math.ceil(self.options.min_seconds * FRAMES_PER_SECOND)
         parts = (part for stretch in chosen for part in self._without_jumps(stretch))
         with folder_in_place(output / name) as folder:
@@ -129,9 +132,7 @@ class _Writer:
 
     def _without_jumps(self, stretch: Stretch) -> Iterator[Stretch]:
         """Divided where the face jumps: a cut to the same person in the same place."""
-        from avsync.faces.shots import ShotChanges
-
-        shots, first = ShotChanges(JUMP_LEVEL), stretch.first
+        shots, first = ShotChanges(JUMP_LEVEL, JUMP_RATIO), stretch.first
         for number, face in enumerate(self._crops(stretch, JUMP_GEOMETRY, JUMP_SIDE)):
             if shots.is_cut(face):
                 yield replace(stretch, first=first, end=stretch.first + number)
@@ -139,8 +140,6 @@ class _Writer:
         yield replace(stretch, first=first)
 
     def _clip(self, stretch: Stretch, folder: Path, file: str) -> TalkingClip:
-        from avsync.media.encode import write_clip
-
         offset_ms = self._offset_ms(stretch)
         samples = self._samples(stretch, offset_ms)
         write_clip(folder / Path(file).name, self._pictures(stretch), samples)
@@ -160,8 +159,6 @@ class _Writer:
 
     def _offset_ms(self, stretch: Stretch) -> float:
         """In the middle: the film's, which may change, unless the face has another."""
-        from avsync.findings import offset_at
-
         face, segments = stretch.face, self.sync.segments
         own = face.offset_ms or 0.0
         if not segments or abs(offset_at(segments, face.start_seconds) - own) > ALIKE_MS:
@@ -171,13 +168,11 @@ class _Writer:
 
     def _samples(self, stretch: Stretch, offset_ms: float) -> NDArray[np.int16]:
         """Sound that belongs to the pictures; silence where there is none."""
-        from avsync.media.decode import Span
-
         count = (stretch.end - stretch.first) * SAMPLES_PER_FRAME
         start = stretch.first_frame * SAMPLES_PER_FRAME - round(offset_ms * SAMPLE_RATE / 1000)
         first = max(0, start // SAMPLES_PER_FRAME)
-        span = Span(first, -(-(start + count) // SAMPLES_PER_FRAME) - first + 1)
-        chunks = self.recording.samples([], span) if span.frame_count > 0 else ()  # type: ignore[operator]
+        frames = -(-(start + count) // SAMPLES_PER_FRAME) - first + 1
+        chunks = self.recording.samples([], Span(first, frames)) if frames > 0 else ()
         heard = np.concatenate([np.zeros(0, np.int16), *chunks])
         begin = start - first * SAMPLES_PER_FRAME
         heard = np.concatenate([np.zeros(max(0, -begin), np.int16), heard[max(0, begin) :]])[:count]
@@ -185,9 +180,6 @@ class _Writer:
 
     def _pictures(self, stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
         """As they are in a clip."""
-        from avsync.media.frames import bgr_of
-        from avsync.model.config import DEFAULT_CONFIG
-
         side = max(self.recording.size)
         if self.options.crop == "none":
             return map(bgr_of, self._frames(stretch, side))
@@ -195,10 +187,7 @@ class _Writer:
         cut = replace(geometry, pixels=self.options.size, colour=True)
         return self._crops(stretch, cut, side)
 
-    def _frames(self, stretch: Stretch, side: int) -> Iterator["Frame"]:
-        from avsync.faces.turning import all_turned
-        from avsync.media.decode import Span
-
+    def _frames(self, stretch: Stretch, side: int) -> Iterator[Frame]:
         span = Span(stretch.first_frame, stretch.end - stretch.first)
         shown = self.recording.frames([], side, span, colour=True)
         return iter(all_turned(shown, self.turned_degrees))
@@ -206,10 +195,6 @@ class _Writer:
     def _crops(
         self, stretch: Stretch, geometry: CropGeometry, side: int
     ) -> Iterator[NDArray[np.uint8]]:
-        from avsync.faces.boxes import Box
-        from avsync.faces.turning import as_turned
-        from avsync.media.decode import fitted
-
         width, height = self.recording.size
         scale = fitted(width, height, side)[0] / width
         boxes = stretch.face.boxes[stretch.first : stretch.end]
