@@ -390,6 +390,15 @@ def test_ffmpeg_says_when_it_cannot_write(tmp_path: Path) -> None:
         write_clip(tmp_path / "a.mp4", [], np.zeros(1920, np.int16))
 
 
+def test_every_ffmpeg_writes_clips(each_ffmpeg: str, tmp_path: Path) -> None:
+    """Odd sides are cut off; pictures are as many, samples the same as they were."""
+    picture, samples = portrait()[:215, :383], speech()[: 10 * 640]
+    write_clip(tmp_path / "a.mp4", [picture] * 10, samples)
+    assert sorted(os.listdir(tmp_path)) == ["a.mp4"]
+    assert _pictures(tmp_path / "a.mp4").shape == (10, 214, 382, 3)
+    assert np.array_equal(_sound(tmp_path / "a.mp4"), samples)
+
+
 def test_namesakes_lie_apart() -> None:
     assert folder_of("a/talk.mp4") != folder_of("b/talk.mp4")
     assert folder_of("a/talk.mp4") == folder_of("a/talk.mp4")
