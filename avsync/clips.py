@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from dataclasses import fields as fields_of
 from typing import Any
 
 from avsync.errors import DataError
 from avsync.findings import Source
-from avsync.report import SCHEMA_VERSION, Status
+from avsync.report import Status, check_version, flat, unflattened
 from avsync.timebase import timecode
 
 COLUMNS = (
@@ -110,13 +109,11 @@ class ClipsReport:
 
     def to_dict(self, curve: bool = True) -> dict[str, Any]:
         """All fields, flat as those of `SyncReport`; `curve`: with the box of each frame."""
-        fields = {field.name: getattr(self, field.name) for field in fields_of(self)}
-        fields["clips"] = [
+        clips = [
             {name: value for name, value in asdict(clip).items() if curve or name != "boxes"}
             for clip in self.clips
         ]
-        source = fields.pop("source")
-        return {**fields, **(asdict(source) if source else {}), "schema_version": SCHEMA_VERSION}
+        return flat(self, clips=clips)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "ClipsReport":
@@ -124,13 +121,9 @@ class ClipsReport:
 
         Raises DataError for what is no report, or one of a newer version.
         """
-        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
-            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        check_version(fields)
         try:
-            known = {f.name: fields[f.name] for f in fields_of(cls) if f.name in fields}
-            known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
-            known["clips"] = tuple(map(_clip_of, fields["clips"]))
-            return cls(**known, source=Source.within(fields))
+            return unflattened(cls, fields, clips=tuple(map(_clip_of, fields["clips"])))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"not a report of avsync clips: {error!r}") from error
 

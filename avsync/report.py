@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from dataclasses import fields as fields_of
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from avsync import prose
 from avsync.errors import DataError
@@ -138,8 +138,7 @@ class SyncReport:
 
         Raises DataError for what is no report, or one of a newer version.
         """
-        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
-            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        check_version(fields)
         try:
             known = {f.name: fields[f.name] for f in fields_of(cls) if f.name in fields}
             for name, make in cls._PARTS.items():
@@ -220,6 +219,40 @@ COLUMNS = (  # of CSV
     "runtime",
 )
 UPSTREAM_NAMES = {"lse_d": "lse_d", "lse_c": "lse_c", "offset_frames": "upstream_offset_frames"}
+
+
+T = TypeVar("T")
+
+
+def flat(report: Any, **parts: Any) -> dict[str, Any]:
+    """The fields of a report, `parts` as they are given here, and those of its source among them.
+
+    Parameters
+    ----------
+    report : dataclass
+        With a field `source`.
+    **parts : any
+        What stands for fields of these names.
+    """
+    fields = {field.name: getattr(report, field.name) for field in fields_of(report)} | parts
+    source = fields.pop("source")
+    return {**fields, **(asdict(source) if source else {}), "schema_version": SCHEMA_VERSION}
+
+
+def unflattened(of: type[T], fields: Mapping[str, Any], **parts: Any) -> T:
+    """The report that `flat` gave the fields of; `parts` are those that JSON has otherwise.
+
+    Raises KeyError where one is missing, TypeError for what is none.
+    """
+    known = {f.name: fields[f.name] for f in fields_of(of) if f.name in fields}  # type: ignore[arg-type]
+    known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
+    return of(**{**known, **parts, "source": Source.within(fields)})
+
+
+def check_version(fields: Mapping[str, Any]) -> None:
+    """Raises DataError for a report of a newer version."""
+    if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+        raise DataError("a report of a newer avsync: upgrade avsync to read it")
 
 
 def _plain(value: Any) -> Any:

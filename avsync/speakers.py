@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING, Any
 
 from avsync.errors import DataError
 from avsync.findings import Source
-from avsync.report import SCHEMA_VERSION, Status
+from avsync.report import Status, check_version, flat, unflattened
 from avsync.timebase import FRAMES_PER_SECOND, timecode
 
 if TYPE_CHECKING:  # it takes as long to import as all the rest
@@ -179,11 +178,8 @@ class SpeakerReport:
 
     def to_dict(self, curve: bool = True) -> dict[str, Any]:
         """All fields, flat as those of `SyncReport`; `curve`: with box and score of each frame."""
-        fields = {field.name: getattr(self, field.name) for field in fields_of(self)}
-        fields["faces"] = [face.to_dict(curve) for face in self.faces]
-        fields["segments"] = [asdict(segment) for segment in self.segments]
-        source = fields.pop("source")
-        return {**fields, **(asdict(source) if source else {}), "schema_version": SCHEMA_VERSION}
+        segments = [asdict(segment) for segment in self.segments]
+        return flat(self, faces=[face.to_dict(curve) for face in self.faces], segments=segments)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "SpeakerReport":
@@ -191,14 +187,11 @@ class SpeakerReport:
 
         Raises DataError for what is no report, or one of a newer version.
         """
-        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
-            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        check_version(fields)
         try:
-            known = {f.name: fields[f.name] for f in fields_of(cls) if f.name in fields}
-            known |= {name: tuple(known[name]) for name in ("reasons", "warnings")}
-            known["faces"] = tuple(map(SpeakingFace.from_dict, fields["faces"]))
-            known["segments"] = tuple(SpeechSegment(**one) for one in fields["segments"])
-            return cls(**known, source=Source.within(fields))
+            faces = tuple(map(SpeakingFace.from_dict, fields["faces"]))
+            segments = tuple(SpeechSegment(**one) for one in fields["segments"])
+            return unflattened(cls, fields, faces=faces, segments=segments)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"not a report of avsync speakers: {error!r}") from error
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from batches import are_gone, processes_below, running, wait_until
 from conftest import Command
+from little_room import with_little_room
 from numpy.typing import NDArray
 from talking_face import (
     AAC,
@@ -27,7 +28,7 @@ from talking_face import (
 
 import avsync
 from avsync.clips import ClipsReport, TalkingClip
-from avsync.errors import DataError, MediaError, OutputError, UsageError
+from avsync.errors import DataError, MediaError, UsageError
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.encode import write_clip
 from avsync.media.frames import bgr_of
@@ -166,8 +167,8 @@ def test_other_crops(early: Path, tmp_path: Path, crop: str, shape: tuple[int, i
     if crop == "none":
         first = round(25 * report.clips[0].start_seconds)
         own, film = _pictures(tmp_path / report.clips[0].file), _pictures(early)
-        difference = np.abs(own[3].astype(int) - film[first + 3]).mean()
-        assert difference < 3 < np.abs(own[3].astype(int) - film[first + 40]).mean() + 3
+        away = [np.abs(own[20].astype(int) - film[first + 20 + k]).mean() for k in range(-8, 9)]
+        assert np.argmin(away) == 8 and away[8] < 3, "the frame of that very time"
 
 
 def test_of_two_people_each_gets_their_own_turns(avsync: Command, tmp_path: Path) -> None:
@@ -212,6 +213,27 @@ def _placed(frame: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
     other = np.full_like(frame, 90)
     other[: small.shape[0], : small.shape[1]] = small
     return other
+
+
+def test_no_clip_holds_a_jump_of_its_face(tmp_path: Path) -> None:
+    """The face jumps within its place, and all around stays as it is: no cut of the picture."""
+    seconds, said = 9.0, np.resize(speech(), 9 * SAMPLE_RATE)
+    jumping = (
+        np.roll(frame, 7, axis=0)[:, ::-1] if 60 <= number < 110 else frame
+        for number, frame in enumerate(frames(said, 25, seconds, (208, 234)))
+    )  # fmt: skip
+    around = np.random.default_rng(0).integers(60, 190, (234, 416, 3)).astype(np.uint8)
+    pictures = (np.concatenate([around, frame, around], axis=1) for frame in jumping)
+    path = tmp_path / "jumps.mp4"
+    write_media(path, pictures, (1040, 234), 25, said, AAC)
+    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    found = avsync.find_speakers(path, pipeline=pipeline)
+    assert any(one.start_seconds < 2.2 < 2.6 < one.end_seconds for one in found.segments)
+    report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
+    assert report.clips
+    for clip in report.clips:
+        for jump in (2.4, 4.4):
+            assert not clip.start_seconds + 0.04 < jump < clip.end_seconds - 0.04, clip
 
 
 def test_a_file_without_speech_is_an_answer(avsync: Command, tmp_path: Path) -> None:
@@ -344,6 +366,19 @@ def test_a_folder_of_something_else_is_left_alone(
     assert avsync("clips", early, "-o", early).returncode == 1
 
 
+def test_a_damaged_line_of_the_journal_costs_that_line(
+    avsync: Command, early: Path, tmp_path: Path
+) -> None:
+    command = ("clips", early, "-o", tmp_path / "data", *HOG)
+    assert avsync(*command).returncode == 0
+    journal, manifest = (tmp_path / "data" / name for name in ("clips.jsonl", "manifest.tsv"))
+    whole, listed = journal.read_bytes(), manifest.read_bytes()
+    journal.write_bytes(whole + b"\0\0\0\n")
+    again = avsync(*command)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert (journal.read_bytes(), manifest.read_bytes()) == (whole, listed)
+
+
 def test_clips_of_the_data_set_are_not_cut_again(
     avsync: Command, early: Path, tmp_path: Path
 ) -> None:
@@ -367,33 +402,51 @@ def test_a_bad_file_stops_nothing(avsync: Command, early: Path, tmp_path: Path) 
 
 
 def test_a_disk_that_is_full_leaves_no_half_clip(
-    early: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    avsync: Command, each_ffmpeg: str, early: Path, tmp_path: Path
 ) -> None:
-    def full(path: Path, *rest: object) -> None:
-        path.write_bytes(b"half")
-        raise MediaError(f"{path.name}: cannot be written: No space left on device")
+    """Some ffmpegs end with 0 all the same."""
+    limited = with_little_room(each_ffmpeg, tmp_path, kilobytes=24)
+    output = tmp_path / "data"
+    environment = {**os.environ, "AVSYNC_FFMPEG": str(limited)}
+    done = avsync("clips", early, "-o", output, *HOG, env=environment)
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{output / folder_of(str(early))}/00000.mp4: ffmpeg cannot write it" in done.stderr
+    assert sorted(os.listdir(output)) == ["clips.jsonl", "manifest.tsv"]
+    assert len((output / "manifest.tsv").read_text().splitlines()) == 1
+    assert avsync("clips", early, "-o", output, *HOG).returncode == 0
+    assert list(output.rglob("*.mp4"))
 
-    monkeypatch.setattr("avsync.pipeline.clips.write_clip", full)
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    few, samples = [portrait()] * 3, np.zeros(1920, np.int16)
+    with pytest.raises(OSError):
+        write_clip(tmp_path / "no" / "a.mp4", few, samples, "a")
+    with pytest.raises(MediaError, match=r"set/a\.mp4: ffmpeg cannot write it: .*nosuch"):
+        write_clip(tmp_path / "a.nosuch", few, samples, "set/a.mp4")
+    with pytest.raises(MediaError, match=r"set/a\.mp4: there are no pictures"):
+        write_clip(tmp_path / "a.mp4", [], samples, "set/a.mp4")
+
+
+def test_each_clip_has_the_offset_of_its_own_middle(tmp_path: Path) -> None:
+    """The sound is 160 ms early at first, and 200 ms late from the middle on."""
+    seconds, half = 40.0, 20 * SAMPLE_RATE
+    said = np.resize(speech(), round(seconds * SAMPLE_RATE) + SAMPLE_RATE)
+    heard = np.concatenate([said[2560 : half + 2560], said[half - 3200 : 2 * half - 3200]])
+    path = tmp_path / "jump.mp4"
+    write_media(path, frames(said, 25, seconds, SMALL), SMALL, 25, heard, AAC)
     pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
-    with pytest.raises(MediaError, match="No space left"):
-        avsync.cut_clips(early, tmp_path / "data", pipeline=pipeline)
-    assert list((tmp_path / "data").iterdir()) == []
-
-
-def test_ffmpeg_says_when_it_cannot_write(tmp_path: Path) -> None:
-    picture = portrait()
-    with pytest.raises((MediaError, OutputError, OSError)):
-        write_clip(tmp_path / "no" / "a.mp4", [picture] * 3, np.zeros(1920, np.int16))
-    with pytest.raises(MediaError, match=r"a\.nosuch: cannot be written"):
-        write_clip(tmp_path / "a.nosuch", [picture] * 3, np.zeros(1920, np.int16))
-    with pytest.raises(MediaError, match="no pictures"):
-        write_clip(tmp_path / "a.mp4", [], np.zeros(1920, np.int16))
+    report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
+    halves = [[c for c in report.clips if (c.start_seconds > 20) is late] for late in (False, True)]
+    assert all(halves)
+    for clips, truth in zip(halves, (160, -200), strict=True):
+        for clip in clips:
+            assert clip.offset_ms == pytest.approx(truth, abs=40), clip.start_seconds
 
 
 def test_every_ffmpeg_writes_clips(each_ffmpeg: str, tmp_path: Path) -> None:
     """Odd sides are cut off; pictures are as many, samples the same as they were."""
     picture, samples = portrait()[:215, :383], speech()[: 10 * 640]
-    write_clip(tmp_path / "a.mp4", [picture] * 10, samples)
+    write_clip(tmp_path / "a.mp4", [picture] * 10, samples, "a.mp4")
     assert sorted(os.listdir(tmp_path)) == ["a.mp4"]
     assert _pictures(tmp_path / "a.mp4").shape == (10, 214, 382, 3)
     assert np.array_equal(_sound(tmp_path / "a.mp4"), samples)

@@ -38,7 +38,7 @@ def _seen(tracks: Sequence[FaceTrack], sound: NDArray[np.float32]) -> EmbeddedCl
 
 
 def _scores(seen: EmbeddedClip, shift_hops: int = 0) -> list[NDArray[np.float32]]:
-    offsets = [FaceOffset(0.0, 1.0, np.full(len(t.video), shift_hops)) for t in seen.tracks]
+    offsets = [FaceOffset(np.full(len(t.video), -10.0 * shift_hops), 1.0) for t in seen.tracks]
     return speaking_scores(seen, offsets)
 
 

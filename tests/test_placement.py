@@ -1,12 +1,13 @@
 """Blocks of sound are put where their stamps say, and what is rounding is told from what is not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from threading import Thread
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avsync.media.decoder_stamps import DecoderStamps
+from avsync.media.decoder_stamps import Block, DecoderStamps
 from avsync.media.placement import placed_samples
 from avsync.media.timeline import Epoch, Placer, Timeline
 from avsync.timebase import SAMPLE_RATE
@@ -23,6 +24,7 @@ def placed(
     for number, stamp in enumerate(stamps_ms):
         pts = "NOPTS" if stamp is None else str(round(1000 * stamp))
         told.hear(f"[Parsed_ashowinfo_1 @ 0x1] n:{number} pts:{pts} rate:16000 nb_samples:{BLOCK}")
+    told.end()
     samples = RAMP[: BLOCK * len(stamps_ms), None]
     placer = Placer(Timeline((Epoch(0.0),)), 0)
     pieces = placed_samples(iter([samples]), told, placer, [] if warnings is None else warnings)
@@ -100,3 +102,46 @@ def test_another_ffmpeg_that_takes_over_tells_the_same_again() -> None:
         told.hear(line.format(number, 20_000 * number))
     rest = [told.next(0.0) for _ in range(5)]
     assert [block and block.stamp_seconds for block in rest] == [0.02, 0.04, 0.06, 0.08, None]
+
+
+class _Prompt(DecoderStamps):
+    """Fails where a stamp is waited for that has not come."""
+
+    def next(self, wait_seconds: float = 0.0) -> Block:
+        block = super().next(0.0)
+        assert block, "this would wait for what may never come"
+        return block
+
+
+@pytest.mark.parametrize("block", [320, 1024, 1152, 4608])
+@pytest.mark.parametrize("count", [1, 2, 5, 13, 17, 20, 21, 22, 60])
+@pytest.mark.parametrize("at_once", [1, 7, 100])
+def test_no_stamp_is_waited_for_before_its_sound_has_come(
+    block: int, count: int, at_once: int
+) -> None:
+    told, sound = _Prompt(), np.arange(1, block * count + 1).astype(np.int16)[:, None]
+
+    def decoded() -> Iterator[NDArray[np.int16]]:
+        for first in range(0, count, at_once):
+            for number in range(first, min(first + at_once, count)):
+                microseconds = round(1e6 * number * block / SAMPLE_RATE)
+                told.hear(
+                    f"[Parsed_ashowinfo_1 @ 0x1] n:{number} pts:{microseconds} "
+                    f"rate:16000 nb_samples:{block}"
+                )
+            yield sound[first * block : (first + at_once) * block]
+
+    pieces = placed_samples(decoded(), told, Placer(Timeline((Epoch(0.0),)), 0), [])
+    assert np.array_equal(np.concatenate(list(pieces)), sound)
+
+
+def test_who_waits_is_told_of_the_end() -> None:
+    told = DecoderStamps()
+    found: list[Block | None] = []
+    waiting = Thread(target=lambda: found.append(told.next(600.0)))
+    waiting.start()
+    told.end()
+    waiting.join(30)
+    assert found == [None] and told.next(600.0) is None
+    told.begin()  # another one takes over
+    assert told.next(0.01) is None

@@ -55,17 +55,14 @@ class ClipsJob:
 
         Raises OutputError for a folder that holds something else.
         """
+        job = Job(partial(open_clips, self.output, self.wanted), not_cut, self.wanted.facts)
         with self._journal() as journal:
-            try:
-                job = Job(partial(open_clips, self.output, self.wanted), not_cut, self.wanted.facts)
-                answers = job.run(self._once(paths), options, how, journal, progress)
-                with closing(answers):
-                    for answer in answers:
-                        if answer.task.known is None:
-                            journal.append(answer.report)
-                        yield answer
-            finally:
-                write_manifest(self.output)
+            answers = job.run(self._once(paths), options, how, journal, progress)
+            with closing(answers):
+                for answer in answers:
+                    if answer.task.known is None:
+                        journal.append(answer.report)
+                    yield answer
 
     @contextmanager
     def _journal(self) -> Iterator[ReportFile[ClipsReport]]:
@@ -78,8 +75,12 @@ class ClipsJob:
             self.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.output}: {error.strerror}; name a folder") from error
-        with ReportFile(path, clips_in_short) as journal:
-            yield journal
+        report = ReportFile(path, clips_in_short)
+        try:
+            with report as journal:
+                yield journal
+        finally:  # what counts no more is gone from the journal now
+            write_manifest(self.output)
 
     def _once(self, paths: Iterable[str]) -> Iterator[str]:
         """Files that are no clips of this data set."""
@@ -92,11 +93,9 @@ def write_manifest(output: Path) -> None:
 
     Raises OutputError where it cannot be written.
     """
-    rows = []
     with (output / JOURNAL).open(encoding="utf-8") as journal:
-        last = {fields["path"]: fields for fields in map(json.loads, journal)}
-    for fields in last.values():
-        rows += ClipsReport.from_dict(fields).to_manifest()
+        reports = [ClipsReport.from_dict(json.loads(line)) for line in journal]
+    rows = [row for report in reports for row in report.to_manifest()]
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(MANIFEST_COLUMNS)

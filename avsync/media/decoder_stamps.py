@@ -37,11 +37,18 @@ class DecoderStamps:
     def __init__(self) -> None:
         self._stamps: deque[Block] = deque()
         self._told = self._again = 0  # stamps that were told; that are still to be told again
+        self._is_over = False  # ffmpeg has said all that it will
         self._more = Condition()
 
     def begin(self) -> None:
         """ffmpeg begins, or another one in its place, which will tell the same stamps."""
-        self._again = self._told
+        self._again, self._is_over = self._told, False
+
+    def end(self) -> None:
+        """ffmpeg has ended: who waits for a stamp need not."""
+        with self._more:
+            self._is_over = True
+            self._more.notify()
 
     def hear(self, line: str) -> None:
         """Take a line of ffmpeg's; called in the thread that reads them."""
@@ -53,7 +60,7 @@ class DecoderStamps:
     def next(self, wait_seconds: float = WAIT_SECONDS) -> Block | None:
         """The next stamp; None where none comes."""
         with self._more:
-            self._more.wait_for(lambda: bool(self._stamps), wait_seconds)
+            self._more.wait_for(lambda: self._stamps or self._is_over, wait_seconds)
             return self._stamps.popleft() if self._stamps else None
 
     def _add(self, block: Block) -> None:

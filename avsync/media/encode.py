@@ -1,6 +1,7 @@
 """Pictures at 25 fps and sound at 16 kHz become a file that every program reads."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 
 from avsync.errors import MediaError
 from avsync.media import ffmpeg
-from avsync.media.processes import Work, feed
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
 
 PICTURE = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-pix_fmt", "yuv420p")
@@ -17,17 +17,24 @@ PICTURE = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-pix_fmt", "
 SOUND = ("-c:a", "flac", "-strict", "-2")
 
 
-def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], samples: NDArray[np.int16]) -> None:
+def write_clip(
+    draft: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    samples: NDArray[np.int16],
+    path: str | os.PathLike[str],
+) -> None:
     """Write an MP4 of H.264 and FLAC; picture and sound begin together.
 
     Parameters
     ----------
-    path : Path
-        Of the file; nothing may be there yet.
+    draft : Path
+        The file; nothing may be there yet.
     frames : iterable of numpy.ndarray
         (H, W, 3) BGR each, all of one size; what is odd of it is cut off.
     samples : numpy.ndarray
         (N,) at 16 kHz.
+    path : path-like
+        Name of the file in messages.
 
     Raises
     ------
@@ -39,23 +46,20 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], samples: NDArray
     pictures = iter(frames)
     first = next(pictures, None)
     if first is None:
-        raise MediaError(f"{path.name}: cannot be written: there are no pictures for it")
+        raise MediaError(f"{os.fspath(path)}: there are no pictures for it")
     height, width = (side // 2 * 2 for side in first.shape[:2])
-    sound = path.with_suffix(".raw")
+    sound = draft.with_suffix(".raw")
     sound.write_bytes(samples.astype("<i2").tobytes())
-    work = Work([
-        "-hide_banner", "-loglevel", "level+error", "-f", "rawvideo", "-pix_fmt", "bgr24",
-        "-s", f"{width}x{height}", "-r", str(FRAMES_PER_SECOND), "-i", "pipe:0",
+
+    def raw() -> Iterator[bytes]:
+        yield first[:height, :width].tobytes()
+        yield from (frame[:height, :width].tobytes() for frame in pictures)
+
+    arguments = [
+        "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}",
+        "-r", str(FRAMES_PER_SECOND), "-i", "pipe:0",
         "-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", ffmpeg.input_url(sound),
-        *PICTURE, *SOUND, "-movflags", "+faststart", ffmpeg.input_url(path),
-    ])  # fmt: skip
-
-    def chunks() -> Iterable[bytes]:
-        yield np.ascontiguousarray(first[:height, :width]).tobytes()
-        for frame in pictures:
-            yield np.ascontiguousarray(frame[:height, :width]).tobytes()
-
-    feed(work, chunks())
+        *PICTURE, *SOUND, "-movflags", "+faststart", ffmpeg.input_url(draft),
+    ]  # fmt: skip
+    ffmpeg.write_drawn(arguments, raw(), path)
     sound.unlink()
-    if work.status:
-        raise MediaError(f"{path.name}: cannot be written: {' | '.join(work.tail)}")

@@ -15,6 +15,7 @@ from avsync.media.programs import find_ffmpeg as find_ffmpeg
 
 INPUT = "file:INPUT"  # stands for the file to read: ffmpeg-python takes no names that are not UTF-8
 SPEAKER = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ")  # which object inside ffmpeg says something
+UNFINISHED = re.compile(r"Error (?:writing trailer|closing file)")  # a full disk, say
 LAST_WORDS = 3  # lines of ffmpeg's stderr that an error quotes
 EMPTY_WORDS = re.compile(
     r"Task finished|Terminating thread|Nothing was written|Conversion failed|Last message repeated"
@@ -176,8 +177,7 @@ def write_file(
     for line in lines(work):
         if found := re.match(rb"out_time_us=(\d+)", line):
             on_progress(int(found[1]) / 1e6)
-    if work.status:
-        raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(work.tail)}")
+    _check_written(work, path)
 
 
 def write_drawn(
@@ -190,7 +190,12 @@ def write_drawn(
     """
     work = Work(["-hide_banner", "-loglevel", "error", "-nostats", *arguments])
     feed(work, pictures)
-    if work.status:
+    _check_written(work, path)
+
+
+def _check_written(work: Work, path: str | os.PathLike[str]) -> None:
+    """Raises MediaError where the file is not whole: older ffmpegs say so and end with 0."""
+    if work.status or any(map(UNFINISHED.search, work.tail)):
         raise MediaError(f"{os.fspath(path)}: ffmpeg cannot write it: {last_words(work.tail)}")
 
 

@@ -103,6 +103,9 @@ class _Raw:
         """All over again."""
         self.packets.clear()
 
+    def end(self) -> None:
+        """All is told."""
+
     def hear(self, line: str) -> None:
         """Take a line."""
         if found := RAW.search(line):

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.media.decoder_stamps import WAIT_SECONDS, DecoderStamps
+from avsync.media.decoder_stamps import DecoderStamps
 from avsync.media.timeline import Placer
 from avsync.timebase import SAMPLE_RATE
 
@@ -56,7 +56,7 @@ def placed_samples(
     was_cut = False  # all of the block before
     while source.has_more_than(run) and (place := places.next()) is not None:
         begins = place.begins or not (written or run)
-        late = (places.start_samples() if begins else place.film_samples) - written - run
+        late = (places.start_samples(run) if begins else place.film_samples) - written - run
         count = place.samples
         if late and (begins or steady.is_off(late)):
             yield source.take(run)
@@ -100,16 +100,20 @@ class _Places:
         self._here = self._ahead.popleft() if self._ahead else self._read()
         return self._here
 
-    def start_samples(self) -> int:
+    def start_samples(self, before: int) -> int:
         """Where this block lies: by its own stamp, unless those of the next half second agree.
 
         They do where a phone stamps the first block oddly; not where ffmpeg guesses the stamps
         between those that MPEG has.
+
+        Parameters
+        ----------
+        before : int
+            Samples that are still to be taken before those of this block.
         """
         here = self._here
         assert here is not None
-        self._source.has_more_than(SAMPLE_RATE)  # so that their stamps are told
-        while len(self._ahead) < LONG_BLOCKS:
+        while len(self._ahead) < LONG_BLOCKS and self._has_come(before, here):
             place = self._read()
             if place is None:
                 break
@@ -125,8 +129,13 @@ class _Places:
         is_odd = abs(shifts[0] - usual) >= SLIGHT_SAMPLES and alike >= MOST_ALIKE * len(shifts[1:])
         return (usual if is_odd else shifts[0]) + here.decoded_samples
 
+    def _has_come(self, before: int, here: _Place) -> bool:
+        """Whether there is sound of another block, whose stamp is told then."""
+        decoded = round(self._decoded * SAMPLE_RATE) - here.decoded_samples
+        return self._source.has_more_than(before + decoded)
+
     def _read(self) -> _Place | None:
-        block = self._stamps.next(0.0 if self._source.is_over else WAIT_SECONDS)
+        block = self._stamps.next()
         if block is None:
             return None
         start, self._decoded = round(self._decoded * SAMPLE_RATE), self._decoded + block.seconds
@@ -189,7 +198,7 @@ class _Source:
         self._held: list[Samples] = []
         self._count = 0
         self.channels = 1
-        self.is_over = False
+        self._is_over = False
 
     def has_more_than(self, count: int) -> bool:
         """Whether so many samples are there, and more than a resampler gives at its end."""
@@ -204,9 +213,9 @@ class _Source:
         return whole[:count]
 
     def _read(self, count: int) -> None:
-        while self._count < count and not self.is_over:
+        while self._count < count and not self._is_over:
             chunk = next(self._chunks, None)
-            self.is_over = chunk is None
+            self._is_over = chunk is None
             if chunk is not None:
                 self.channels = chunk.shape[1]
                 self._held.append(chunk)

@@ -48,6 +48,9 @@ class Listener(Protocol):
     def hear(self, line: str) -> None:
         """Take a line; called in a thread of its own."""
 
+    def end(self) -> None:
+        """It has said everything, or crashed; called in that thread."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -149,6 +152,8 @@ def _started(
         process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe)
     assert process.stdout and process.stderr
     _widen(process.stdout)
+    if work.listener:
+        work.listener.begin()
     ear = Thread(target=_collect, args=(process.stderr, work.tail, work.listener), daemon=True)
     ear.start()
 
@@ -181,14 +186,14 @@ def _widen(pipe: IO[bytes]) -> None:
 
 def _collect(stderr: IO[bytes], tail: deque[str], listener: Listener | None) -> None:
     """Keep the last faults that are told; who listens gets all other lines."""
-    if listener:
-        listener.begin()
     for line in _gathered(stderr):
         text = line.decode(errors="replace").strip()
         if listener and not FAULT.search(text):
             listener.hear(text)
         elif text and not HARMLESS.search(text):
             tail.append(FAULT.sub("", text))
+    if listener:
+        listener.end()
 
 
 def _gathered(pipe: IO[bytes]) -> Iterator[bytes]:

@@ -20,7 +20,6 @@ from avsync.faces.boxes import Box
 from avsync.faces.crops import SYNCNET_GEOMETRY, CropGeometry, crop
 from avsync.faces.shots import ShotChanges
 from avsync.faces.turning import all_turned, as_turned
-from avsync.findings import offset_at
 from avsync.media.decode import SAMPLES_PER_FRAME, Span, fitted
 from avsync.media.encode import write_clip
 from avsync.media.frames import Frame, bgr_of
@@ -30,9 +29,9 @@ from avsync.pipeline.clip_options import ClipOptions
 from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.sources import open_recording
-from avsync.pipeline.speakers import ALIKE_MS, look, speakers_in, with_circumstances
+from avsync.pipeline.speakers import face_offsets, look, speakers_in, with_circumstances
 from avsync.pipeline.stretches import Stretch, choose_stretches
-from avsync.report import SyncReport
+from avsync.sync.speakers import FaceOffset
 from avsync.system.atomic import folder_in_place
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, SAMPLE_RATE
@@ -92,9 +91,10 @@ def cut_clips(
         embedder = embedder_of(recording, pipeline, progress)
         seen = look(embedder, pipeline)
         sync = verdict(name, [seen], detect, pipeline)
-        speakers = with_circumstances(speakers_in(seen, sync, detect, pipeline), embedder, pipeline)
+        offsets = face_offsets(seen, sync, detect, pipeline)
+        speakers = with_circumstances(speakers_in(seen, sync, offsets), embedder, pipeline)
         chosen = choose_stretches(speakers.faces, options)
-        writer = _Writer(recording, options, embedder.turned_degrees, sync)
+        writer = _Writer(recording, options, embedder.turned_degrees, offsets)
         clips = writer.write(chosen, Path(output), folder_of(name))
     shared = ("path", "status", "duration_seconds", "warnings", "detector", "weights", "runtime")
     report = ClipsReport(**{field: getattr(speakers, field) for field in shared}, clips=clips)
@@ -118,7 +118,7 @@ class _Writer:
     recording: Recording
     options: ClipOptions
     turned_degrees: int
-    sync: SyncReport
+    offsets: Sequence[FaceOffset]  # by the numbers of the faces
 
     def write(self, chosen: Sequence[Stretch], output: Path, name: str) -> tuple[TalkingClip, ...]:
         """All clips, in a folder that takes its name when it is whole."""
@@ -140,9 +140,10 @@ class _Writer:
         yield replace(stretch, first=first)
 
     def _clip(self, stretch: Stretch, folder: Path, file: str) -> TalkingClip:
-        offset_ms = self._offset_ms(stretch)
+        offset_ms = self.offsets[stretch.face.number].at((stretch.first + stretch.end) // 2)
         samples = self._samples(stretch, offset_ms)
-        write_clip(folder / Path(file).name, self._pictures(stretch), samples)
+        draft = folder / Path(file).name
+        write_clip(draft, self._pictures(stretch), samples, folder.parent.parent / file)
         face, first = stretch.face, stretch.first_frame
         boxes = face.boxes[stretch.first : stretch.end].astype(float)
         boxes[:, :2] -= boxes[:, 2:] / 2
@@ -151,20 +152,11 @@ class _Writer:
             f"{Path(file).parent}-{face.person}",
             first / FRAMES_PER_SECOND,
             (first + len(boxes)) / FRAMES_PER_SECOND,
-            round(offset_ms, 1),
+            offset_ms,
             face.confidence or 0.0,
             round(stretch.score, 4),
             tuple(tuple(round(side, 1) for side in box) for box in boxes.tolist()),
         )
-
-    def _offset_ms(self, stretch: Stretch) -> float:
-        """In the middle: the film's, which may change, unless the face has another."""
-        face, segments = stretch.face, self.sync.segments
-        own = face.offset_ms or 0.0
-        if not segments or abs(offset_at(segments, face.start_seconds) - own) > ALIKE_MS:
-            return own
-        middle = (stretch.first_frame + (stretch.end - stretch.first) / 2) / FRAMES_PER_SECOND
-        return offset_at(segments, middle)
 
     def _samples(self, stretch: Stretch, offset_ms: float) -> NDArray[np.int16]:
         """Sound that belongs to the pictures; silence where there is none."""

@@ -191,7 +191,7 @@ def _speaking(report: SyncReport, looks: Sequence[EmbeddedClip]) -> list[tuple[i
     spoken: list[tuple[int, float, float]] = []
     number = 0
     for look in looks:
-        offsets = [FaceOffset.of(film_offsets(report.segments, look, t), 1.0) for t in look.tracks]
+        offsets = [FaceOffset(film_offsets(report.segments, look, t), 1.0) for t in look.tracks]
         for track, scores in zip(look.tracks, speaking_scores(look, offsets), strict=True):
             start = look.first_frame + track.first_frame
             for first, end in stretches(scores):

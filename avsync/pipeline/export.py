@@ -32,7 +32,7 @@ from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
 from avsync.pipeline.sources import open_recording
-from avsync.pipeline.speakers import speakers_in
+from avsync.pipeline.speakers import face_offsets, speakers_in
 from avsync.system.atomic import check_target, write_whole
 from avsync.system.progress import Progress, silent
 from avsync.timebase import FRAMES_PER_SECOND, HOPS_PER_SECOND
@@ -99,7 +99,7 @@ def embed_video(
         embedder = embedder_of(recording, pipeline, progress)
         seen = embedder.look()
     sync = verdict(os.fspath(path), [seen], options, pipeline)
-    faces = speakers_in(seen, sync, options, pipeline).faces
+    faces = speakers_in(seen, sync, face_offsets(seen, sync, options, pipeline)).faces
     facts = {
         "format": str(FORMAT),
         "source": os.fspath(path),

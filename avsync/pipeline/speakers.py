@@ -81,27 +81,34 @@ def find_speakers(
         embedder = embedder_of(recording, pipeline, progress)
         seen = look(embedder, pipeline)
     sync = verdict(name_of(source), [seen], options, pipeline)
-    report = with_circumstances(speakers_in(seen, sync, options, pipeline), embedder, pipeline)
+    offsets = face_offsets(seen, sync, options, pipeline)
+    report = with_circumstances(speakers_in(seen, sync, offsets), embedder, pipeline)
     for warning in report.warnings:
         logging.getLogger("avsync").warning("%s: %s", report.path, warning)
     return report
 
 
-def speakers_in(
+def face_offsets(
     seen: EmbeddedClip, sync: SyncReport, options: DetectOptions, pipeline: Pipeline
+) -> list[FaceOffset]:
+    """Where the sound of each face lies, given what is known of the film's."""
+    return [_offset_of(seen, track, sync, options, pipeline) for track in seen.tracks]
+
+
+def speakers_in(
+    seen: EmbeddedClip, sync: SyncReport, offsets: Sequence[FaceOffset]
 ) -> SpeakerReport:
-    """What an embedded film tells, given what is known of its offset."""
+    """What an embedded film tells, given where the sound of each face lies."""
     duration = seen.frame_count / FRAMES_PER_SECOND
     if not seen.tracks:
         reasons = sync.reasons or ("no face was found",)
         return SpeakerReport(sync.path, "undetermined", duration, reasons=reasons)
-    offsets = [_offset_of(seen, track, sync, options, pipeline) for track in seen.tracks]
     scores = speaking_scores(seen, offsets)
     who = persons(seen.tracks)
     faces = tuple(
         SpeakingFace(
             number, person, seen.first_frame + track.first_frame, track.boxes, score,
-            offset.offset_ms, offset.confidence,
+            offset.at(0), offset.confidence,
         )
         for number, (track, person, score, offset) in enumerate(
             zip(seen.tracks, who, scores, offsets, strict=True)
@@ -141,10 +148,10 @@ def _offset_of(
     is_sure = own.offset_ms is not None and own_confidence >= SURE_ALONE
     films = _film_offsets(sync, seen, track)
     if own.offset_ms is None or not is_sure:
-        return FaceOffset.of(films, (sync.confidence or 0.0) if sync.candidates else 0.0)
-    if not sync.candidates or abs(float(np.median(films)) - own.offset_ms) > ALIKE_MS:
+        return FaceOffset(films, (sync.confidence or 0.0) if sync.candidates else 0.0)
+    if not sync.candidates or np.abs(films - own.offset_ms).min(initial=np.inf) > ALIKE_MS:
         films = np.full(len(films), own.offset_ms)
-    return FaceOffset.of(films, own_confidence)
+    return FaceOffset(films, own_confidence)
 
 
 def _film_offsets(sync: SyncReport, seen: EmbeddedClip, track: FaceTrack) -> NDArray[np.float64]:

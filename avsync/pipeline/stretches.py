@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from avsync.pipeline.clip_options import ClipOptions
 from avsync.speakers import SpeakingFace
-from avsync.sync.speakers import stretches
+from avsync.sync.speakers import runs, stretches
 from avsync.timebase import FRAMES_PER_SECOND
 from avsync.tolerance import ACCEPT
 
@@ -60,7 +60,7 @@ def choose_stretches(faces: Sequence[SpeakingFace], options: ClipOptions) -> lis
         if (face.confidence or 0.0) < ACCEPT:
             continue
         alone = _alone(face, faces)
-        for first, end in _runs(alone):
+        for first, end in runs(alone):
             found += [
                 stretch
                 for part in _divided(face.scores, first, end, longest)
@@ -94,8 +94,3 @@ def _divided(
         yield first, cut
         first = cut
     yield first, end
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from avsync.errors import DataError
 from avsync.prose import confidence_in_words, guess
-from avsync.report import SCHEMA_VERSION, SyncReport
+from avsync.report import SCHEMA_VERSION, SyncReport, check_version
 from avsync.timebase import offset_in_words
 
 Method = Literal["copy", "encode", "resample"]
@@ -90,8 +90,7 @@ class FixReport:
 
         Raises DataError for what is no report, or one of a newer version.
         """
-        if fields.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
-            raise DataError("a report of a newer avsync: upgrade avsync to read it")
+        check_version(fields)
         try:
             known = {f.name: fields[f.name] for f in fields_of(cls)}
             known |= {name: tuple(known[name]) for name in ("reasons", "notes", "commands")}

@@ -23,24 +23,25 @@ class FaceOffset:
 
     Attributes
     ----------
-    offset_ms : float
-        At its beginning; positive: the sound is early.
+    offsets_ms : numpy.ndarray
+        (V,) at each of its pictures; positive: the sound is early.
     confidence : float
-        Probability that it is within 40 ms of the truth.
-    shifts : numpy.ndarray
-        (V,) hops of 10 ms after each of its pictures.
+        Probability that they are within 40 ms of the truth.
     """
 
-    offset_ms: float
+    offsets_ms: NDArray[np.float64]
     confidence: float
-    shifts: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, offsets_ms: NDArray[np.float64], confidence: float) -> "FaceOffset":
-        """Of the offset at each of its pictures."""
-        first = float(offsets_ms[0]) if len(offsets_ms) else 0.0
-        shifts = np.rint(-offsets_ms / HOP_MS).astype(np.int64)
-        return cls(round(first, 1), round(confidence, 4), shifts)
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """(V,) hops of 10 ms after each of its pictures."""
+        return np.rint(-self.offsets_ms / HOP_MS).astype(np.int64)
+
+    def at(self, frame: int) -> float:
+        """In ms, at a frame of the face; 0 for one that is too short for an embedding."""
+        if not len(self.offsets_ms):
+            return 0.0
+        return round(float(self.offsets_ms[min(frame, len(self.offsets_ms) - 1)]), 1)
 
 
 def film_offsets(
@@ -82,15 +83,16 @@ def stretches(scores: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
     scores : numpy.ndarray
         (T,) probability of each frame.
     """
-    runs = [run for run in _runs(scores >= LIKELY) if scores[slice(*run)].max() >= SURE]
+    likely = [run for run in runs(scores >= LIKELY) if scores[slice(*run)].max() >= SURE]
     joined: list[tuple[int, int]] = []
-    for first, end in runs:
+    for first, end in likely:
         if joined and first - joined[-1][1] <= PAUSE_FRAMES:
             first = joined.pop()[0]
         joined.append((first, end))
     return ((first, end) for first, end in joined if end - first >= SHORTEST_FRAMES)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first, end) of each stretch in which a mask holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
