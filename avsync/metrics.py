@@ -1,6 +1,6 @@
 """Lip-sync error as a metric that is updated clip by clip, in the shape of TorchMetrics.
 
->>> metric = LipSyncError(faces="hog")
+>>> metric = LipSyncError()
 >>> import numpy as np
 >>> metric.update(np.zeros((50, 64, 64, 3), np.uint8), np.zeros(32_000, np.float32))
 >>> metric.compute()["scored"].item()  # nobody is seen

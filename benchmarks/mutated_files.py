@@ -105,7 +105,7 @@ def ready() -> Measure:
     from avsync.batch.measure import open_detect
     from avsync.pipeline.options import DetectOptions
 
-    return open_detect(DetectOptions(faces="hog"), (), threads=1)
+    return open_detect(DetectOptions(), threads=1)
 
 
 def truth(measure: Measure, path: Path) -> float:

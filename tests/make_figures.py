@@ -33,7 +33,6 @@ CARD = REPOSITORY / "weights" / "README.md"
 SIZE = (320, 180)
 FILM_SECONDS = 40.0
 JUMP_SECONDS, JUMP_MS = 20.0, 200
-HOG = avsync.DetectOptions(faces="hog")
 
 
 def main() -> None:
@@ -71,7 +70,7 @@ def _sign() -> None:
 
 
 def _streams() -> None:
-    pipeline = avsync.Pipeline(HOG)
+    pipeline = avsync.Pipeline()
     seen = next(zip(*[_frames(DEMO)] * WINDOW_FRAMES, strict=False))
     box = pipeline.detector.find(seen[0])[0]
     crops = np.concatenate(
@@ -145,7 +144,7 @@ def _measured(
 ) -> avsync.SyncReport:
     path = folder / "made.mp4"
     write_media(path, frames(said, 25, seconds, SIZE), SIZE, 25, heard, AAC)
-    report = avsync.detect(path, HOG, collector=collector)
+    report = avsync.detect(path, collector=collector)
     path.unlink()
     return report
 

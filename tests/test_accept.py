@@ -23,7 +23,7 @@ def _points(curve: dict[str, list[float]]) -> Iterator[tuple[float, float]]:
 
 
 def test_what_is_likely_is_said_and_accepted_when_asked(avsync: Command, brief: Path) -> None:
-    doubtful = avsync("detect", brief, "--json", "--curve", "--faces", "hog")
+    doubtful = avsync("detect", brief, "--json", "--curve")
     report = json.loads(doubtful.stdout)
     assert (doubtful.returncode, report["status"], report["offset_ms"]) == (3, "undetermined", None)
     best = report["candidates"][0]
@@ -31,12 +31,12 @@ def test_what_is_likely_is_said_and_accepted_when_asked(avsync: Command, brief: 
     lowest = min((d, ms) for ms, d in _points(report["curve"]) if d is not None)
     assert lowest[1] == pytest.approx(best["offset_ms"], abs=5)
 
-    text = avsync("detect", brief, "--faces", "hog").stdout
+    text = avsync("detect", brief).stdout
     percent = f"{100 * best['confidence']:.0f} %"
     assert f"probably {-best['offset_ms']:.0f} ms late ({percent}); --accept 0." in text
 
     accept = f"{best['confidence'] - 0.01:.3f}"
-    done = avsync("detect", brief, "--json", "--faces", "hog", "--accept", accept)
+    done = avsync("detect", brief, "--json", "--accept", accept)
     report = json.loads(done.stdout)
     assert (done.returncode, report["status"]) == (0, "ok") and "curve" not in report
     assert report["offset_ms"] == best["offset_ms"]
@@ -46,10 +46,10 @@ def test_fix_takes_what_is_accepted_and_proves_it(
     avsync: Command, brief: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "fixed.mp4"
-    refused = avsync("fix", brief, "-o", target, "--faces", "hog")
+    refused = avsync("fix", brief, "-o", target)
     assert refused.returncode == 3 and not target.exists()
     assert "not touched, cannot tell" in refused.stdout and "probably 1" in refused.stdout
-    done = avsync("fix", brief, "-o", target, "--faces", "hog", "--accept", "0.4", "--json")
+    done = avsync("fix", brief, "-o", target, "--accept", "0.4", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["status"], target.exists()) == (0, "fixed", True)
     assert report["offset_ms"] == pytest.approx(-120, abs=20)

@@ -24,7 +24,6 @@ from avsync.media.pairs import sound_for
 from avsync.media.probe import probe
 from avsync.media.recording import FileRecording, PairedRecording
 
-HOG = ("--faces", "hog")
 EARLY_MS = -120.0
 PCM = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le")
 KINDS = {
@@ -47,7 +46,7 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 
 def detect(video: Path, audio: Path, **options: object) -> avsync.SyncReport:
-    chosen = DetectOptions(faces="hog", audio=os.fspath(audio), **options)  # type: ignore[arg-type]
+    chosen = DetectOptions(audio=os.fspath(audio), **options)  # type: ignore[arg-type]
     return avsync.detect(video, chosen)
 
 
@@ -81,7 +80,7 @@ def test_whatever_it_is_kept_in(
 ) -> None:
     sound = tmp_path / name
     ffmpeg("-i", both, "-map", "0:a", *KINDS[name], sound)
-    alone = avsync.detect(both, DetectOptions(faces="hog")).offset_ms
+    alone = avsync.detect(both).offset_ms
     report = detect(silent, sound)
     assert alone is not None and report.offset_ms is not None, report.reasons
     assert abs(report.offset_ms - alone) <= 3
@@ -142,7 +141,7 @@ def test_pairs_are_found_by_name(avsync: Command, silent: Path, wav: Path, tmp_p
     shutil.copy(wav, sounds / "three.wav")
     shutil.copy(wav, sounds / "three.mp3")  # ffmpeg would not mind
     (sounds / "two.txt").write_text("is no sound")
-    done = avsync("detect", videos, "--audio", sounds, "--jsonl", "--jobs", "2", *HOG)
+    done = avsync("detect", videos, "--audio", sounds, "--jsonl", "--jobs", "2")
     reports = {Path(fields["path"]).stem: fields for fields in fields_of(done.stdout.splitlines())}
     assert {name: fields["status"] for name, fields in reports.items()} == {
         "one": "ok", "two": "ok", "three": "error", "four": "error",
@@ -160,30 +159,30 @@ def test_beside_its_sound_a_video_is_not_its_own(silent: Path, wav: Path, tmp_pa
 
 
 def test_what_it_proposes_puts_it_right(avsync: Command, silent: Path, wav: Path) -> None:
-    done = avsync("detect", silent, "--audio", wav, *HOG)
+    done = avsync("detect", silent, "--audio", wav)
     (line,) = (line for line in done.stdout.splitlines() if "put it right" in line)
     _, _, command = line.partition(": ")
-    asked = ("detect", silent, "--audio", wav, "--for", "ffmpeg", *HOG)
+    asked = ("detect", silent, "--audio", wav, "--for", "ffmpeg")
     synced = silent.with_name("silent.synced.mkv")
     for words in (command, avsync(*asked).stdout):
         synced.unlink(missing_ok=True)
         program, *argv = shlex.split(words)
         if program == "avsync":
-            avsync(*argv, *HOG)
+            avsync(*argv)
         else:
             ffmpeg(*argv)
-        report = measure(synced, DetectOptions(faces="hog"))
+        report = measure(synced, DetectOptions())
         assert report.offset_ms is not None and abs(report.offset_ms) <= 12
 
 
 def test_a_page_of_two_files(avsync: Command, silent: Path, wav: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    done = avsync("detect", silent, "--audio", wav, "--report", page, "--preview", *HOG)
+    done = avsync("detect", silent, "--audio", wav, "--report", page, "--preview")
     text = page.read_text()
     assert done.returncode == 0 and "--audio-file=" in text
     assert f"avsync fix {silent} --audio {wav} --offset @ms@" in text
     for tool in ("mpv", "vlc", "mkvmerge", "ffmpeg"):
-        line = avsync("detect", silent, "--audio", wav, "--for", tool, *HOG).stdout
+        line = avsync("detect", silent, "--audio", wav, "--for", tool).stdout
         assert str(wav) in line, line
 
 
@@ -192,7 +191,7 @@ def test_what_was_heard_before_is_heard_again_where_it_changed(
 ) -> None:
     sound, report = tmp_path / "sound.wav", tmp_path / "report.jsonl"
     shutil.copy(wav, sound)
-    argv = ("detect", silent, "--audio", sound, "--resume", report, *HOG)
+    argv = ("detect", silent, "--audio", sound, "--resume", report)
     avsync(*argv)
     before = report.read_text()
     avsync(*argv)
@@ -212,7 +211,7 @@ def test_generated_faces_are_scored_with_their_sound(
         shutil.copy(path, tmp_path / folder / name)
     done = avsync(
         *("score", tmp_path / "made", "--audio", tmp_path / "sound"),
-        *("--reference", tmp_path / "real", "--json", "--weights", "default", *HOG),
+        *("--reference", tmp_path / "real", "--json", "--weights", "default"),
     )
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
@@ -227,13 +226,13 @@ def test_two_files_become_one_in_step(
 ) -> None:
     sound, out = tmp_path / name, tmp_path / f"out{kind}"
     ffmpeg("-i", both, "-map", "0:a", *KINDS[name], sound)
-    options = avsync.FixOptions(detect=DetectOptions(faces="hog", audio=os.fspath(sound)))
+    options = avsync.FixOptions(detect=DetectOptions(audio=os.fspath(sound)))
     report = avsync.fix(silent, out, options)
     assert report.status == "fixed", report
     assert report.before and report.before.audio == os.fspath(sound)
     assert (report.path, report.before.path) == (os.fspath(silent), os.fspath(silent))
     assert report.offset_ms == pytest.approx(EARLY_MS, abs=8)
-    after = measure(out, DetectOptions(faces="hog"))
+    after = measure(out, DetectOptions())
     assert after.offset_ms is not None and abs(after.offset_ms) <= 8
     assert set(os.listdir(tmp_path)) == {name, out.name} and silent.exists()
 
@@ -249,7 +248,7 @@ def test_all_but_the_pictures_own_sound_is_kept(both: Path, wav: Path, tmp_path:
         *("-i", both, "-f", "lavfi", "-i", "sine=duration=4", "-i", subtitles, "-i", chapters),
         *("-map", "0:v", "-map", "1:a", "-map", "2", "-map_metadata", "3", "-c:v", "copy", film),
     )
-    options = avsync.FixOptions(detect=DetectOptions(faces="hog", audio=os.fspath(wav)))
+    options = avsync.FixOptions(detect=DetectOptions(audio=os.fspath(wav)))
     report = avsync.fix(film, out, options)
     assert report.status == "fixed", report
     kept = take_inventory(out)
@@ -263,7 +262,7 @@ def test_what_is_in_step_is_put_together_all_the_same(
 ) -> None:
     sound, out = tmp_path / "in-step.wav", tmp_path / "out.mkv"
     ffmpeg("-i", both, "-vn", "-af", "atrim=start=0.12,asetpts=N/SR/TB", sound)
-    done = avsync("fix", silent, "--audio", sound, "-o", out, "--jsonl", *HOG)
+    done = avsync("fix", silent, "--audio", sound, "-o", out, "--jsonl")
     (report,) = fields_of(done.stdout.splitlines())
     assert report["status"] == "in_tolerance" and report["output"] == str(out)
     assert take_inventory(out).of_kind("Audio")
@@ -271,20 +270,20 @@ def test_what_is_in_step_is_put_together_all_the_same(
 
 def test_a_dry_run_says_both_steps(silent: Path, wav: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    looks = DetectOptions(faces="hog", audio=os.fspath(wav))
+    looks = DetectOptions(audio=os.fspath(wav))
     report = avsync.fix(silent, out, avsync.FixOptions(detect=looks, dry_run=True))
     assert report.status == "planned" and len(report.commands) == 2
     assert os.listdir(tmp_path) == []
     for command in report.commands:
         subprocess.run(shlex.split(command), check=True, capture_output=True)
-    after = measure(out, DetectOptions(faces="hog"))
+    after = measure(out, DetectOptions())
     assert after.offset_ms is not None and abs(after.offset_ms) <= 8
 
 
 def test_a_container_that_cannot_hold_the_sound_is_named(
     avsync: Command, silent: Path, wav: Path, tmp_path: Path
 ) -> None:
-    done = avsync("fix", silent, "--audio", wav, "-o", tmp_path / "out.mp4", *HOG)
+    done = avsync("fix", silent, "--audio", wav, "-o", tmp_path / "out.mp4")
     assert done.returncode == 1 and "name an output in .mov or .mkv" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and os.listdir(tmp_path) == []
 
@@ -297,7 +296,7 @@ def test_folders_of_both_are_put_together_by_name(
         for name in names:
             shutil.copy(path, tmp_path / folder / name)
     argv = ("fix", tmp_path / "v", "--audio", tmp_path / "s", "-o", tmp_path / "o", "--jsonl")
-    done = avsync(*argv, "--offset", "-120", *HOG)
+    done = avsync(*argv, "--offset", "-120")
     reports = {Path(r["path"]).name: r for r in fields_of(done.stdout.splitlines())}
     assert reports["b.mp4"]["status"] == "error"
     assert "no sound of its name" in reports["b.mp4"]["reasons"][0]

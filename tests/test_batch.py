@@ -17,13 +17,12 @@ from talking_face import write_talking_face
 from avsync.media import ffmpeg
 from avsync.media.search import find_media, read_names
 
-HOG = ("--faces", "hog")  # needs no file
 BROKEN = 20
 
 
 @pytest.fixture(scope="module")
 def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small talking face, large enough for HOG."""
+    """A small talking face."""
     path = tmp_path_factory.mktemp("face") / "face.mp4"
     write_talking_face(path, seconds=2.4, sound_early_ms=-120.0, size=(416, 234))
     return path
@@ -94,7 +93,7 @@ def test_every_file_of_a_nasty_folder_has_one_line(
     (folder / "loop").symlink_to(".")
     (good / "up").symlink_to("..")
     (folder / "notes.txt").write_text("no media")
-    done = avsync("detect", folder, "--jsonl", "--jobs", "2", *HOG, text=False)
+    done = avsync("detect", folder, "--jsonl", "--jobs", "2", text=False)
     assert done.returncode == 1
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     statuses = {os.fsencode(report["path"]): report["status"] for report in reports}
@@ -116,17 +115,17 @@ def test_answers_do_not_depend_on_how_many_run_at_once(avsync: Command, tmp_path
         path = tmp_path / f"{early_ms}.mp4"
         write_talking_face(path, seconds=2.4, sound_early_ms=early_ms, size=(416, 234))
     names = sorted(tmp_path.iterdir())
-    apart = [fields_of([avsync("detect", name, "--jsonl", *HOG).stdout])[0] for name in names]
+    apart = [fields_of([avsync("detect", name, "--jsonl").stdout])[0] for name in names]
     assert {report["status"] for report in apart} == {"ok"}
     for jobs in ("1", "2"):
-        done = avsync("detect", tmp_path, "--jsonl", "--ordered", "--jobs", jobs, *HOG)
+        done = avsync("detect", tmp_path, "--jsonl", "--ordered", "--jobs", jobs)
         assert fields_of(done.stdout.splitlines()) == apart, jobs
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_dies_costs_the_file_it_held(faces: Path, number: signal.Signals) -> None:
     # One worker: of two, the one that is hit may be starting still, and hold none.
-    with running("detect", faces, "--jsonl", "--jobs", "1", *HOG) as process:
+    with running("detect", faces, "--jsonl", "--jobs", "1") as process:
         first = next_line(process)
         os.kill(workers_of(process.pid)[0], number)
         rest, errors = process.communicate(timeout=300)
@@ -158,7 +157,7 @@ def test_a_file_that_takes_too_long_is_given_up(
     for name in names:
         os.link(face, name)
     environment = {**os.environ, "AVSYNC_FFMPEG": str(_hanging_ffmpeg(tmp_path))}
-    done = avsync("detect", *names, "--jsonl", "--ordered", "--jobs", "1", "--timeout", "12", *HOG,
+    done = avsync("detect", *names, "--jsonl", "--ordered", "--jobs", "1", "--timeout", "12",
                   env=environment)  # fmt: skip
     slow, *others = fields_of(done.stdout.splitlines())
     assert slow["status"] == "error" and "not done after 12 s" in slow["reasons"][0]
@@ -171,7 +170,7 @@ def test_a_file_that_takes_too_long_is_given_up(
 def test_an_interrupted_run_leaves_whole_lines_and_no_process(
     faces: Path, number: signal.Signals, status: int
 ) -> None:
-    with running("detect", faces, "--jsonl", "--jobs", "2", *HOG) as process:
+    with running("detect", faces, "--jsonl", "--jobs", "2") as process:
         first = next_line(process)
         below = processes_below(process.pid)
         process.send_signal(number)
@@ -188,7 +187,7 @@ def test_interrupted_on_a_file_alone(face: Path, tmp_path: Path) -> None:
     slow = tmp_path / "slow.mp4"
     os.link(face, slow)
     environment = {**os.environ, "AVSYNC_FFMPEG": str(_hanging_ffmpeg(tmp_path))}
-    with running("detect", slow, *HOG, env=environment) as process:
+    with running("detect", slow, env=environment) as process:
         wait_until(_sleepers, "its ffmpeg runs")
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=300)
@@ -197,7 +196,7 @@ def test_interrupted_on_a_file_alone(face: Path, tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_enough(faces: Path) -> None:
-    argv = f'"{sys.executable}" -m avsync detect "{faces}" --jsonl --jobs 2 --faces hog'
+    argv = f'"{sys.executable}" -m avsync detect "{faces}" --jsonl --jobs 2'
     script = f"{argv} | head -3; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
     *lines, status = done.stdout.splitlines()
@@ -206,7 +205,7 @@ def test_a_reader_that_has_enough(faces: Path) -> None:
 
 
 def test_a_list_that_comes_slowly_holds_up_no_answer(face: Path) -> None:
-    with running("detect", "-", "--jsonl", *HOG, stdin=subprocess.PIPE) as process:
+    with running("detect", "-", "--jsonl", stdin=subprocess.PIPE) as process:
         assert process.stdin
         for _ in range(2):  # the second name comes when the first is answered
             process.stdin.write(f"{face}\n")
@@ -220,7 +219,7 @@ def test_a_list_with_null_bytes(avsync: Command, face: Path, tmp_path: Path) -> 
     names = [b"new\nline.mp4", b"-d\xe9.mp4", b"ends in\n"]
     for name in names:
         os.link(face, os.fsencode(tmp_path) + b"/" + name)
-    done = avsync("detect", "-0", "--csv", "--ordered", *HOG, text=False, cwd=tmp_path,
+    done = avsync("detect", "-0", "--csv", "--ordered", text=False, cwd=tmp_path,
                   input=b"\0".join(names) + b"\0")  # fmt: skip
     for name in names:
         quoted = b'"%s"' % name if b"\n" in name else name
@@ -244,16 +243,16 @@ def test_what_only_unix_has_is_not_needed(face: Path, tmp_path: Path) -> None:
     program = tmp_path / "elsewhere.py"
     program.write_text(ELSEWHERE)
     out, output = tmp_path / "out.mp4", subprocess.PIPE
-    argv = [sys.executable, program, "detect", face, face, "--jsonl", *HOG]
+    argv = [sys.executable, program, "detect", face, face, "--jsonl"]
     done = subprocess.run(argv, stdout=output, stderr=output, text=True)
     assert [line["status"] for line in fields_of(done.stdout.splitlines())] == ["ok", "ok"]
     assert (done.returncode, done.stderr) == (0, "")
-    argv = [sys.executable, program, "fix", face, "-o", out, "--offset", "40", *HOG]
+    argv = [sys.executable, program, "fix", face, "-o", out, "--offset", "40"]
     done = subprocess.run(argv, stdout=output, stderr=output, text=True)
     assert done.returncode == 0 and out.exists(), done.stderr
     reader, writer = os.pipe()
     os.close(reader)
-    argv = [sys.executable, program, "detect", face, *HOG]
+    argv = [sys.executable, program, "detect", face]
     done = subprocess.run(argv, stdout=writer, stderr=output, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
@@ -268,7 +267,7 @@ def test_filters_choose_what_is_written_not_the_exit_status(
         (("--max-abs-offset", "50"), 0),
         (("--min-confidence", "0.9999"), 0),
     ]:
-        done = avsync("detect", face, absent, "--jsonl", *HOG, *options)
+        done = avsync("detect", face, absent, "--jsonl", *options)
         assert [line["path"] for line in fields_of(done.stdout.splitlines())] == [str(face)] * count
         assert done.returncode == 1 and str(absent) in done.stderr
 
@@ -276,7 +275,7 @@ def test_filters_choose_what_is_written_not_the_exit_status(
 def test_verbose_says_each_file_in_a_line(avsync: Command, face: Path, tmp_path: Path) -> None:
     odd, absent = tmp_path / 'odd "\n.mp4', tmp_path / "absent.mp4"
     os.link(face, odd)
-    done = avsync("detect", odd, absent, "--verbose", "--ordered", "--jsonl", *HOG)
+    done = avsync("detect", odd, absent, "--verbose", "--ordered", "--jsonl")
     good, bad = done.stderr.splitlines()
     assert " level=info status=ok offset_ms=" in good and f"path={json.dumps(str(odd))}" in good
     assert (
@@ -290,7 +289,7 @@ def test_progress_on_a_terminal_only(faces: Path) -> None:
 
     screen, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150"}
-    with running("detect", faces, "--csv", *HOG, stderr=terminal, env=environment) as process:
+    with running("detect", faces, "--csv", stderr=terminal, env=environment) as process:
         os.close(terminal)
         shown = b""
         while b" files, " not in shown[-200:] or b"\r\n" not in shown[-2:]:
@@ -331,7 +330,7 @@ def test_nothing_named_is_usage(avsync: Command) -> None:
 
 def test_tools_that_cannot_be_had_are_said_once(avsync: Command, faces: Path) -> None:
     options = ("--jsonl", "--jobs", "2", "--device", "cuda")
-    done = avsync("detect", faces, *options, *HOG, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    done = avsync("detect", faces, *options, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "avsync: --device cuda: not here; choose auto or cpu\n"
 

@@ -11,8 +11,6 @@ from batches import fields_of, next_line, running
 from conftest import Command
 from talking_face import write_talking_face
 
-HOG = ("--faces", "hog")
-
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
@@ -49,7 +47,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_answers_of_a_local_run_also_when_a_node_is_killed(
     avsync: Command, nodes: Any, faces: Path
 ) -> None:
-    command = ("detect", faces, "--jsonl", *HOG)
+    command = ("detect", faces, "--jsonl")
     local = fields_of(avsync(*command, "--jobs", "1").stdout.splitlines())
     assert len(local) == 11
     remote = ("--engine", "ray", "--ray-address", nodes.address)
@@ -68,7 +66,7 @@ def test_the_answers_of_a_local_run_also_when_a_node_is_killed(
 def test_a_cluster_for_this_run(avsync: Command, faces: Path) -> None:
     pytest.importorskip("ray")
     names = sorted(faces.iterdir())[:2]
-    command = ("detect", *names, "--jsonl", "--ordered", *HOG)
+    command = ("detect", *names, "--jsonl", "--ordered")
     done = avsync(*command, "--engine", "ray", "--jobs", "1")
     assert done.stdout == avsync(*command).stdout and done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
@@ -77,7 +75,7 @@ def test_a_cluster_for_this_run(avsync: Command, faces: Path) -> None:
 def test_without_ray(avsync: Command, faces: Path, tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError")
     places = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    done = avsync("detect", faces, "--engine", "ray", *HOG,
+    done = avsync("detect", faces, "--engine", "ray",
                   env={**os.environ, "PYTHONPATH": places})  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "avsync: Ray is missing: pip install 'avsync[ray]'\n"
@@ -86,7 +84,7 @@ def test_without_ray(avsync: Command, faces: Path, tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there(avsync: Command, faces: Path) -> None:
     pytest.importorskip("ray")
     environment = {**os.environ, "RAY_gcs_server_rpc_server_reconnect_timeout_s": "1"}
-    done = avsync("detect", faces, "--engine", "ray", "--ray-address", "127.0.0.1:1", *HOG,
+    done = avsync("detect", faces, "--engine", "ray", "--ray-address", "127.0.0.1:1",
                   env=environment)  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
     assert "Ray at 127.0.0.1:1: no cluster to be had" in done.stderr

@@ -39,7 +39,6 @@ from avsync.pipeline.stretches import choose_stretches
 from avsync.schema import schema_of
 from avsync.speakers import SpeakingFace
 
-HOG = ("--faces", "hog")
 SMALL = (416, 234)
 COUNT = 6
 
@@ -116,7 +115,7 @@ def early(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(early: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClipsReport]:
     """Its clips."""
     output = tmp_path_factory.mktemp("data") / "set"
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     return output, avsync.cut_clips(early, output, pipeline=pipeline)
 
 
@@ -161,7 +160,7 @@ def test_each_picture_is_the_face_of_its_time(early: Path, data: tuple[Path, Cli
 @pytest.mark.parametrize(("crop", "shape"), [("mouth", (96, 96)), ("none", (234, 416))])
 def test_other_crops(early: Path, tmp_path: Path, crop: str, shape: tuple[int, int]) -> None:
     options = avsync.ClipOptions(crop=crop, size=96)  # type: ignore[arg-type]
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     report = avsync.cut_clips(early, tmp_path, options, pipeline=pipeline)
     assert _pictures(tmp_path / report.clips[0].file).shape[1:3] == shape
     if crop == "none":
@@ -183,7 +182,7 @@ def test_of_two_people_each_gets_their_own_turns(avsync: Command, tmp_path: Path
     path = tmp_path / "two.mp4"
     pictures = (np.concatenate(pair, axis=1) for pair in both)
     write_media(path, pictures, (640, 270), 25, heard, AAC)
-    done = avsync("clips", path, "-o", tmp_path / "data", "--json", "--frames", *HOG)
+    done = avsync("clips", path, "-o", tmp_path / "data", "--json", "--frames")
     report = ClipsReport.from_dict(json.loads(done.stdout))
     assert done.returncode == 0 and len({clip.speaker for clip in report.clips}) == 2
     for clip in report.clips:
@@ -198,7 +197,7 @@ def test_no_clip_holds_a_cut(tmp_path: Path) -> None:
     shots = [_placed(frame, k) for k, frame in enumerate(frames(said, 25, seconds, near))]
     path = tmp_path / "cuts.mp4"
     write_media(path, shots, near, 25, said, AAC)
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
     assert report.clips
     for clip in report.clips:
@@ -226,7 +225,7 @@ def test_no_clip_holds_a_jump_of_its_face(tmp_path: Path) -> None:
     pictures = (np.concatenate([around, frame, around], axis=1) for frame in jumping)
     path = tmp_path / "jumps.mp4"
     write_media(path, pictures, (1040, 234), 25, said, AAC)
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     found = avsync.find_speakers(path, pipeline=pipeline)
     assert any(one.start_seconds < 2.2 < 2.6 < one.end_seconds for one in found.segments)
     report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
@@ -240,7 +239,7 @@ def test_a_file_without_speech_is_an_answer(avsync: Command, tmp_path: Path) -> 
     path = tmp_path / "mute.mp4"
     mouths = frames(speech(), 25, 4.0, SMALL)
     write_media(path, mouths, SMALL, 25, np.zeros(4 * SAMPLE_RATE, np.int16), AAC)
-    done = avsync("clips", path, "-o", tmp_path / "data", *HOG)
+    done = avsync("clips", path, "-o", tmp_path / "data")
     assert done.returncode == 0
     assert "no clips: nobody is sure to speak alone for 1 s" in done.stdout
     assert sorted(os.listdir(tmp_path / "data")) == ["clips.jsonl", "manifest.tsv"]
@@ -250,7 +249,7 @@ def test_a_film_on_its_side_gives_upright_clips(early: Path, tmp_path: Path) -> 
     path = tmp_path / "side.mp4"
     turned = [np.rot90(frame).copy() for frame in _pictures(early)]
     write_media(path, turned, SMALL[::-1], 25, _sound(early), AAC)
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
     assert report.clips
     upright = avsync.cut_clips(early, tmp_path / "other", pipeline=pipeline)
@@ -275,7 +274,7 @@ def test_a_run_that_was_ended_twice_is_gone_on_with(
 ) -> None:
     output = tmp_path / "data"
     journal = output / "clips.jsonl"
-    command = ("clips", copies, "-o", output, "--jobs", "2", "--max-seconds", "3", *HOG)
+    command = ("clips", copies, "-o", output, "--jobs", "2", "--max-seconds", "3")
     for done in (1, 3):
         with running(*command) as process:
             wait_until(
@@ -318,7 +317,7 @@ def _is_complete(output: Path, raw: Path) -> None:
 
 
 def test_training_reads_what_was_cut(avsync: Command, early: Path, tmp_path: Path) -> None:
-    cut = avsync("clips", early, "-o", tmp_path / "data", "--crop", "none", *HOG)
+    cut = avsync("clips", early, "-o", tmp_path / "data", "--crop", "none")
     assert cut.returncode == 0
     made = avsync("prepare", tmp_path / "data" / "manifest.tsv", "-o", tmp_path / "prepared")
     assert made.returncode == 0 and "kept" in made.stdout
@@ -330,7 +329,7 @@ def test_training_reads_what_was_cut(avsync: Command, early: Path, tmp_path: Pat
 
 def test_other_options_cut_anew(avsync: Command, early: Path, tmp_path: Path) -> None:
     output = tmp_path / "data"
-    command = ("clips", early, "-o", output, "--json", *HOG)
+    command = ("clips", early, "-o", output, "--json")
     one = json.loads(avsync(*command).stdout)
     other = json.loads(avsync(*command, "--min-seconds", "0.5", "--max-seconds", "1.5").stdout)
     assert max(clip["end_seconds"] - clip["start_seconds"] for clip in one["clips"]) > 1.5
@@ -346,7 +345,7 @@ def test_sound_of_its_own(avsync: Command, early: Path, tmp_path: Path) -> None:
     ffmpeg = [find_ffmpeg(), "-v", "error", "-i", str(early)]
     subprocess.run([*ffmpeg, "-an", "-c", "copy", str(tmp_path / "mute.mp4")], check=True)
     subprocess.run([*ffmpeg, "-vn", str(tmp_path / "sound.wav")], check=True)
-    command = ("clips", tmp_path / "mute.mp4", "--audio", tmp_path / "sound.wav", "--json", *HOG)
+    command = ("clips", tmp_path / "mute.mp4", "--audio", tmp_path / "sound.wav", "--json")
     report = json.loads(avsync(*command, "-o", tmp_path / "data").stdout)
     assert report["clips"]
     for clip in report["clips"]:
@@ -369,7 +368,7 @@ def test_a_folder_of_something_else_is_left_alone(
 def test_a_damaged_line_of_the_journal_costs_that_line(
     avsync: Command, early: Path, tmp_path: Path
 ) -> None:
-    command = ("clips", early, "-o", tmp_path / "data", *HOG)
+    command = ("clips", early, "-o", tmp_path / "data")
     assert avsync(*command).returncode == 0
     journal, manifest = (tmp_path / "data" / name for name in ("clips.jsonl", "manifest.tsv"))
     whole, listed = journal.read_bytes(), manifest.read_bytes()
@@ -383,7 +382,7 @@ def test_clips_of_the_data_set_are_not_cut_again(
     avsync: Command, early: Path, tmp_path: Path
 ) -> None:
     shutil.copy(early, tmp_path / "talk.mp4")
-    command = ("clips", tmp_path, "-o", tmp_path / "data", "--jsonl", *HOG)
+    command = ("clips", tmp_path, "-o", tmp_path / "data", "--jsonl")
     for _ in range(2):
         done = avsync(*command)
         assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [
@@ -394,7 +393,7 @@ def test_clips_of_the_data_set_are_not_cut_again(
 def test_a_bad_file_stops_nothing(avsync: Command, early: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no film")
-    done = avsync("clips", bad, early, "-o", tmp_path / "data", "--csv", *HOG)
+    done = avsync("clips", bad, early, "-o", tmp_path / "data", "--csv")
     assert done.returncode == 1 and "bad.mp4" in done.stderr
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert {row["status"] for row in rows} == {"error", "ok"}
@@ -408,12 +407,12 @@ def test_a_disk_that_is_full_leaves_no_half_clip(
     limited = with_little_room(each_ffmpeg, tmp_path, kilobytes=24)
     output = tmp_path / "data"
     environment = {**os.environ, "AVSYNC_FFMPEG": str(limited)}
-    done = avsync("clips", early, "-o", output, *HOG, env=environment)
+    done = avsync("clips", early, "-o", output, env=environment)
     assert done.returncode == 1 and done.stdout == ""
     assert f"{output / folder_of(str(early))}/00000.mp4: ffmpeg cannot write it" in done.stderr
     assert sorted(os.listdir(output)) == ["clips.jsonl", "manifest.tsv"]
     assert len((output / "manifest.tsv").read_text().splitlines()) == 1
-    assert avsync("clips", early, "-o", output, *HOG).returncode == 0
+    assert avsync("clips", early, "-o", output).returncode == 0
     assert list(output.rglob("*.mp4"))
 
 
@@ -434,7 +433,7 @@ def test_each_clip_has_the_offset_of_its_own_middle(tmp_path: Path) -> None:
     heard = np.concatenate([said[2560 : half + 2560], said[half - 3200 : 2 * half - 3200]])
     path = tmp_path / "jump.mp4"
     write_media(path, frames(said, 25, seconds, SMALL), SMALL, 25, heard, AAC)
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    pipeline = avsync.Pipeline()
     report = avsync.cut_clips(path, tmp_path / "data", pipeline=pipeline)
     halves = [[c for c in report.clips if (c.start_seconds > 20) is late] for late in (False, True)]
     assert all(halves)

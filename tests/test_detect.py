@@ -36,17 +36,8 @@ def in_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("rate", ["24000/1001", "25", "30", "50", "60"])
 @pytest.mark.parametrize("faces", ["hog", "yunet"])
-def test_a_made_face_in_step_measures_so(
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    rate: str,
-    faces: str,
-) -> None:
+def test_a_made_face_in_step_measures_so(tmp_path: Path, rate: str, faces: str) -> None:
     """Zero is zero: nothing is taken off what is measured, here or below."""
-    if faces == "yunet":
-        shared = request.getfixturevalue("shared")
-        monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
     path = tmp_path / "in_step.mp4"
     write_talking_face(path, seconds=6.0, frames_per_second=Fraction(rate))
     assert _offset(path, faces=faces) == pytest.approx(0, abs=ZERO_TOLERANCE_MS)
@@ -93,9 +84,8 @@ def test_variable_frame_rate(in_step: Path, tmp_path: Path) -> None:
     assert _offset(path) == pytest.approx(0, abs=ZERO_TOLERANCE_MS)
 
 
-def test_the_real_clip(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_clip(shared: Path) -> None:
     """SyncNet's published example: upstream's own readings are 3, 4 and 5 frames early."""
-    monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
     for faces in ("yunet", "hog"):
         assert 100 <= _offset(shared / "clips" / "example.avi", faces=faces) <= 220
     assert 100 <= _offset(shared / "clips" / "example.avi", cropped=True) <= 220

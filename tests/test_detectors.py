@@ -1,6 +1,7 @@
 """Face boxes mean the same whichever detector drew them, and there is always a detector."""
 
 import math
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avsync.errors import FaceDetectorError, UsageError
-from avsync.faces import backends
+from avsync.faces import backends, detectors
 from avsync.faces.boxes import Box
 from avsync.faces.detectors import BoxCorrection, checkpoints_folder, is_ready, load_face_detector
 
@@ -22,7 +23,7 @@ TORCH_HOME = Path(__file__).parents[2] / "shared" / "torch_home"
 
 @pytest.fixture
 def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty cache, and nobody at the address of YuNet's file."""
+    """An empty cache, avsync without YuNet's file, and nobody at its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/face.onnx"
@@ -31,6 +32,7 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(backends.DETECTORS, "yunet", unreachable)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(detectors, "shipped_folder", lambda: tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +84,13 @@ def test_where_torch_keeps_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkpoints_folder() == Path("/torch/hub/checkpoints")
 
 
-@pytest.mark.usefixtures("no_network")
-def test_auto_needs_no_network_and_says_so(portrait: NDArray[np.uint8]) -> None:
-    notes: list[str] = []
-    detector = load_face_detector("auto", notes=notes)
-    assert detector.name == "HOG"
-    assert len(detector.find(portrait)) == 1
-    assert len(notes) == 1
-    assert "HOG" in notes[0]
+def test_auto_is_yunet_which_comes_along(
+    portrait: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    detector = load_face_detector("auto")
+    assert detector.name == "YuNet" and len(detector.find(portrait)) == 1
+    assert not os.listdir(tmp_path), "something was fetched"
 
 
 @pytest.mark.usefixtures("no_network")
@@ -105,14 +106,21 @@ def test_a_detector_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) ->
         load_face_detector("hog")
 
 
-def test_hog_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_along_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert is_ready("hog")
-    assert not is_ready("yunet")
+    assert [name for name in backends.DETECTORS if is_ready(name)] == ["yunet", "hog"]
 
 
-def test_no_face_gives_no_box() -> None:
-    assert load_face_detector("hog").find(np.full((120, 160, 3), 90, np.uint8)) == []
+@pytest.mark.parametrize("name", ["yunet", "hog"])
+def test_no_face_gives_no_box(name: str) -> None:
+    assert load_face_detector(name).find(np.full((120, 160, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_file_that_is_damaged_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "face_detection_yunet_2023mar.onnx").write_bytes(b"half of it")
+    with pytest.raises(FaceDetectorError, match=r"refused"):
+        load_face_detector()
 
 
 @pytest.mark.parametrize("name", ["yunet", "blazeface"])
@@ -122,8 +130,8 @@ def test_detectors_agree_on_the_face(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    if not TORCH_HOME.is_dir():
-        pytest.skip("needs the files of YuNet and BlazeFace")
+    if name == "blazeface" and not TORCH_HOME.is_dir():
+        pytest.skip("needs the files of BlazeFace")
     monkeypatch.setenv("TORCH_HOME", str(TORCH_HOME))
     assert is_ready(name)
     for scale in (1.0, 0.5):

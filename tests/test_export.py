@@ -52,7 +52,7 @@ def _one_track() -> EmbeddingTable:
 @pytest.mark.slow
 def test_the_arrays_are_those_of_the_video(avsync: Command, video: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "talk.npz"
-    done = avsync("features", video, "-o", output, "--faces", "hog")
+    done = avsync("features", video, "-o", output)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     with np.load(output) as file:  # no pickles
         arrays = {name: file[name] for name in file.files}
@@ -70,13 +70,13 @@ def test_the_arrays_are_those_of_the_video(avsync: Command, video: Path, tmp_pat
     assert 0 < left < left + width < 640 and 0 < top < top + height < 360
     assert abs(left + width / 2 - 320) < 60  # the face is central
     assert arrays["weights_sha256"] == sha256_of(weights.find("default"))
-    assert (arrays["source"], arrays["detector"]) == (str(video), "HOG")
+    assert (arrays["source"], arrays["detector"]) == (str(video), "YuNet")
 
 
 @pytest.mark.slow
 def test_times_are_of_one_clock(video: Path, tmp_path: Path) -> None:
     """The sound that fits a picture lies where the file says, earlier by what it was moved."""
-    table = write_features(video, tmp_path / "talk.npz", DetectOptions(faces="hog"))
+    table = write_features(video, tmp_path / "talk.npz", DetectOptions())
     arrays = table.arrays
     at = np.round(arrays["video_seconds"] * 100).astype(int)
     inside = (at >= 60) & (at < len(arrays["audio"]) - 60)
@@ -120,12 +120,10 @@ def test_what_is_wrong_with_the_input_is_said(tmp_path: Path) -> None:
     broken.write_bytes(b"no video" * 100)
     for path in (broken, tmp_path / "absent.mp4"):
         with pytest.raises(MediaError, match=path.name):
-            write_features(path, tmp_path / "a.npz", DetectOptions(faces="hog"))
+            write_features(path, tmp_path / "a.npz", DetectOptions())
     click_and_flash(tmp_path / "flash.mp4")
     with pytest.raises(MediaError, match="no audio track 2; it has 1"):
-        write_features(
-            tmp_path / "flash.mp4", tmp_path / "a.npz", DetectOptions(faces="hog", audio_track=2)
-        )
+        write_features(tmp_path / "flash.mp4", tmp_path / "a.npz", DetectOptions(audio_track=2))
     with pytest.raises(OutputError, match="the input itself"):
         check_output(tmp_path / "a.npz", _touch(tmp_path / "a.npz"), force=True)
     with pytest.raises(UsageError):
@@ -145,7 +143,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     click_and_flash(video)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_features(video, tmp_path / "flash.npz", DetectOptions(faces="hog"))
+        write_features(video, tmp_path / "flash.npz", DetectOptions())
     assert [path.name for path in tmp_path.iterdir()] == ["flash.mp4"]
 
 

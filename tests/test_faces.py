@@ -206,15 +206,17 @@ def test_cropped_faces_have_one_box_all_through() -> None:
     assert not any(faces.boxes for faces in cropped_faces(numbered_frames(5), None))
 
 
-def test_hog_finds_the_face_of_the_portrait() -> None:
+@pytest.mark.parametrize("name", ["yunet", "hog"])
+def test_the_face_of_the_portrait_is_found(name: str) -> None:
     picture = np.asarray(cv2.imread(str(PORTRAIT)), np.uint8)
-    (box,) = load_face_detector("hog").find(picture)
+    (box,) = load_face_detector(name).find(picture)
     assert (box.x, box.y) == pytest.approx((192, 117.5), abs=6)  # nose
     assert box.width == pytest.approx(90, rel=0.2)  # cheek to cheek
     assert box.height == pytest.approx(113, rel=0.2)  # brow to chin
 
 
-def test_hog_follows_the_portrait_as_it_moves() -> None:
+@pytest.mark.parametrize("name", ["yunet", "hog"])
+def test_the_portrait_is_followed_as_it_moves(name: str) -> None:
     picture = np.asarray(cv2.imread(str(PORTRAIT)), np.uint8)
 
     def moving() -> Iterator[NDArray[np.uint8]]:
@@ -222,7 +224,7 @@ def test_hog_follows_the_portrait_as_it_moves() -> None:
             shift = np.array([[1, 0, 0.7 * index], [0, 1, 0]])
             yield np.asarray(cv2.warpAffine(picture, shift, (384, 216)), np.uint8)
 
-    seen = list(follow_faces(moving(), load_face_detector("hog")))
+    seen = list(follow_faces(moving(), load_face_detector(name)))
     assert spans(seen) == [(0, 19)]
     speed = (seen[16].boxes[0].x - seen[4].boxes[0].x) / 12
     assert speed == pytest.approx(0.7, abs=0.2)

@@ -130,7 +130,7 @@ def test_a_gpu_answers_as_the_processor_does(tmp_path: Path) -> None:
     write_talking_face(path, seconds=6, sound_early_ms=-120, size=(416, 234))
     offsets = []
     for device in ("cpu", "cuda"):
-        report = avsync.detect(path, avsync.DetectOptions(faces="hog", device=device))
+        report = avsync.detect(path, avsync.DetectOptions(device=device))
         assert report.status == "ok" and report.offset_ms is not None
         offsets.append(report.offset_ms)
     assert abs(offsets[0] - offsets[1]) < 5

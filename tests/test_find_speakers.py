@@ -23,7 +23,6 @@ from avsync.timebase import timecode
 from avsync.tracks import EmbeddedClip, FaceTrack
 
 FRAMES = 400
-HOG = ("--faces", "hog")
 PERIOD = 25  # frames
 
 
@@ -224,7 +223,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_turn_of_a_film_is_told_of_the_face_that_has_it(avsync: Command, scene: Path) -> None:
-    done = avsync("speakers", scene, "--json", "--frames", *HOG)
+    done = avsync("speakers", scene, "--json", "--frames")
     report = SpeakerReport.from_dict(json.loads(done.stdout))
     assert (done.returncode, report.status, len(report.faces)) == (0, "ok", 2)
     for segment in report.segments:
@@ -237,13 +236,13 @@ def test_each_turn_of_a_film_is_told_of_the_face_that_has_it(avsync: Command, sc
 
 
 def test_forms_for_other_programs(avsync: Command, scene: Path) -> None:
-    rttm = avsync("speakers", scene, "--rttm", *HOG).stdout.splitlines()
+    rttm = avsync("speakers", scene, "--rttm").stdout.splitlines()
     assert all(line.split()[:3] == ["SPEAKER", "two_people", "1"] for line in rttm)
     assert {len(line.split()) for line in rttm} == {10}
-    vtt = avsync("speakers", scene, "--vtt", *HOG).stdout
+    vtt = avsync("speakers", scene, "--vtt").stdout
     assert vtt.startswith("WEBVTT\n\nNOTE face 1, person 1: ")
     assert vtt.count(" --> ") == len(rttm)
-    text = avsync("speakers", scene, *HOG).stdout
+    text = avsync("speakers", scene).stdout
     assert "2 people seen" in text
     assert text.count("person ") == len(rttm)
 
@@ -272,7 +271,7 @@ def test_bad_files_of_a_batch_are_told_and_stop_nothing(
     (tmp_path / "no video.mp4").write_text("This is no video.\n")
     (tmp_path / "whole.mp4").hardlink_to(scene)
     report = tmp_path / "report.jsonl"
-    done = avsync("speakers", tmp_path, "--resume", report, "--jobs", "2", *HOG)
+    done = avsync("speakers", tmp_path, "--resume", report, "--jobs", "2")
     lines = {Path(f["path"]).stem: f for f in map(json.loads, report.read_text().splitlines())}
     assert done.returncode == 1
     assert {name: fields["status"] for name, fields in lines.items()} == {
@@ -280,10 +279,10 @@ def test_bad_files_of_a_batch_are_told_and_stop_nothing(
     }  # fmt: skip
     assert lines["no face"]["reasons"]
     assert done.stderr.count("avsync: ") == 2
-    again = avsync("speakers", tmp_path, "--resume", report, "-v", "--jobs", "2", *HOG)
+    again = avsync("speakers", tmp_path, "--resume", report, "-v", "--jobs", "2")
     assert again.stderr.count("known=yes") == 2
     assert len(report.read_text().splitlines()) == 4
-    other = avsync("detect", tmp_path, "--resume", report, *HOG)
+    other = avsync("detect", tmp_path, "--resume", report)
     assert other.returncode == 1
     assert "another command" in other.stderr
 
@@ -292,7 +291,7 @@ def test_a_film_in_which_nothing_is_heard_has_no_speaker(avsync: Command, tmp_pa
     path = tmp_path / "mute.mp4"
     pictures = frames(speech(), 25, 4.0, (320, 180))
     write_media(path, pictures, (320, 180), 25, np.zeros(64000, np.int16), AAC)
-    done = avsync("speakers", path, "--json", *HOG)
+    done = avsync("speakers", path, "--json")
     fields = json.loads(done.stdout)
     assert (done.returncode, fields["status"], fields["segments"]) == (0, "ok", [])
     assert "nothing is heard" in fields["warnings"]
@@ -308,7 +307,7 @@ def test_a_cut_ends_a_face_and_its_speech(tmp_path: Path) -> None:
     )
     path = tmp_path / "cut.mp4"
     write_media(path, shots, size, 25, said, AAC)
-    report = avsync.find_speakers(path, avsync.DetectOptions(faces="hog"))
+    report = avsync.find_speakers(path)
     assert len(report.faces) >= 2
     for one in (*report.faces, *report.segments):
         assert one.end_seconds <= 4.0 or one.start_seconds >= 4.0
@@ -321,7 +320,7 @@ def test_a_cut_ends_a_face_and_its_speech(tmp_path: Path) -> None:
 def test_a_face_whose_sound_is_late_speaks_when_its_lips_do(tmp_path: Path) -> None:
     path = tmp_path / "late.mp4"
     write_talking_face(path, seconds=6.0, sound_early_ms=-120, size=(416, 234))
-    report = avsync.find_speakers(path, avsync.DetectOptions(faces="hog"))
+    report = avsync.find_speakers(path)
     (face,) = report.faces
     assert face.offset_ms == pytest.approx(-120, abs=40)
     assert face.scores.mean() > 0.4
@@ -330,7 +329,7 @@ def test_a_face_whose_sound_is_late_speaks_when_its_lips_do(tmp_path: Path) -> N
 
 def test_features_hold_the_scores(avsync: Command, scene: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.npz"
-    assert avsync("features", scene, "-o", output, *HOG).returncode == 0
+    assert avsync("features", scene, "-o", output).returncode == 0
     with np.load(output) as arrays:
         scores, tracks = arrays["box_speaking"], arrays["box_track"]
         left = arrays["box"][:, 0] < 320

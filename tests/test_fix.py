@@ -23,7 +23,6 @@ from avsync.errors import MediaError, OutputError
 from avsync.findings import Segment
 from avsync.media.container import Inventory
 from avsync.pipeline.loading import Pipeline
-from avsync.pipeline.options import DetectOptions
 from avsync.remux.fix import fix
 from avsync.remux.move import Move
 from avsync.remux.options import FixOptions, RemuxOptions
@@ -33,14 +32,13 @@ from avsync.report import SyncReport
 from avsync.system.atomic import safe_output
 from avsync.tolerance import Tolerance
 
-HOG = DetectOptions(faces="hog")
 LATE_MS = 240.0
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Weights and face finder, loaded once."""
-    return Pipeline(HOG)
+    return Pipeline()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def test_the_command_puts_it_right_and_proves_it(
     avsync: Command, late: Path, tmp_path: Path
 ) -> None:
     before, out = late.read_bytes(), tmp_path / "right.mp4"
-    done = avsync("fix", late, "-o", out, "--faces", "hog")
+    done = avsync("fix", late, "-o", out)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "before: sound is 2" in done.stdout and "ms late" in done.stdout
@@ -69,7 +67,7 @@ def test_the_command_puts_it_right_and_proves_it(
     assert "after: " in done.stdout
     assert late.read_bytes() == before
     assert packet_sums(out) == packet_sums(late)
-    report = json.loads(avsync("detect", out, "--json", "--faces", "hog").stdout)
+    report = json.loads(avsync("detect", out, "--json").stdout)
     assert abs(report["offset_ms"]) <= 20
     assert hidden(tmp_path) == []
 
@@ -78,11 +76,11 @@ def test_what_is_inside_the_tolerance_is_left_alone(
     late: Path, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
-    wide = FixOptions(HOG, tolerance=Tolerance(500, 500))
+    wide = FixOptions(tolerance=Tolerance(500, 500))
     report = fix(late, out, wide, pipeline=pipeline)
     assert report.status == "in_tolerance" and report.output is None
     assert not out.exists()
-    copying = FixOptions(HOG, tolerance=Tolerance(500, 500), always_write=True)
+    copying = FixOptions(tolerance=Tolerance(500, 500), always_write=True)
     assert fix(late, out, copying, pipeline=pipeline).output == str(out)
     assert out.read_bytes() == late.read_bytes()
 
@@ -102,7 +100,7 @@ def test_unsure_files_are_never_touched(avsync: Command, late: Path, tmp_path: P
     run(*grey, "-i", late, "-map", "0:v", "-map", "1:a", "-t", "4", tmp_path / "no face.mp4")
     other.unlink()
     names = sorted(os.listdir(tmp_path))
-    done = avsync("fix", tmp_path, "-o", tmp_path / "out", "--json", "--faces", "hog")
+    done = avsync("fix", tmp_path, "-o", tmp_path / "out", "--json")
     assert done.returncode == 3, done.stderr
     reports = {Path(r["path"]).name: r for r in json.loads(done.stdout)}
     assert sorted(reports) == names
@@ -127,7 +125,7 @@ def test_a_bad_result_never_lands(
         return honest(inventory, target, replace(cure, delay_ms=cure.delay_ms + 200), remux)
 
     monkeypatch.setattr(chain, "Move", crooked)
-    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), pipeline=pipeline)
+    report = fix(late, tmp_path / "out.mp4", FixOptions(), pipeline=pipeline)
     assert report.status == "unverified" and report.output is None
     assert "measured after the fix, sound is" in report.reasons[0]
     assert os.listdir(tmp_path) == []
@@ -161,9 +159,7 @@ def test_what_its_packets_do_not_prove_never_lands(
         return planner
 
     monkeypatch.setattr(Move, "planner", crooked)
-    report = fix(
-        late, tmp_path / "out.mkv", FixOptions(HOG, offset_ms=offset_ms), pipeline=pipeline
-    )
+    report = fix(late, tmp_path / "out.mkv", FixOptions(offset_ms=offset_ms), pipeline=pipeline)
     says = {"shift": "ms too", "stream": "is not known again", "packet": "packets instead of"}
     assert report.status == "unverified" and report.output is None
     assert says[wrong] in report.reasons[0]
@@ -183,7 +179,7 @@ def test_a_list_and_a_folder_each_to_its_place(avsync: Command, late: Path, tmp_
     for name in ("a/one.mp4", "b/one.mp4"):
         (source / name).parent.mkdir(parents=True)
         shutil.copyfile(late, source / name)
-    done = avsync("fix", source, "-o", out, "--offset", "-240", "--jsonl", "--faces", "hog")
+    done = avsync("fix", source, "-o", out, "--offset", "-240", "--jsonl")
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     assert [r["status"] for r in reports] == ["fixed", "fixed"], done.stderr
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.mp4")) == ["a/one.mp4", "b/one.mp4"]
@@ -204,7 +200,7 @@ def test_what_steps_is_not_moved_as_a_whole(
     parts = (Segment(0.0, 4.2, -240.0), Segment(4.2, 8.0, 90.0))
     told = SyncReport(str(late), "ok", -240.0, confidence=0.99, segments=parts)
     monkeypatch.setattr(chain, "detect", lambda *a, **k: told)
-    report = fix(late, tmp_path / "out.mp4", FixOptions(HOG), pipeline=pipeline)
+    report = fix(late, tmp_path / "out.mp4", FixOptions(), pipeline=pipeline)
     assert report.status == "undetermined"
     assert "the offset steps (at 4.2 s)" in report.reasons[0]
     assert os.listdir(tmp_path) == []
@@ -224,7 +220,7 @@ def test_nothing_is_overwritten(late: Path, pipeline: Pipeline, tmp_path: Path, 
         out.write_text("precious")
     else:
         out.mkdir()
-    options = FixOptions(HOG, offset_ms=-LATE_MS, force=how != "exists")
+    options = FixOptions(offset_ms=-LATE_MS, force=how != "exists")
     says = {"exists": "--force", "folder": "is a folder"}.get(how, "is the input itself")
     with pytest.raises(OutputError, match=says):
         fix(source, out, options, pipeline=pipeline)
@@ -238,7 +234,7 @@ def test_force_replaces_and_permissions_are_kept(
     source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
     shutil.copyfile(late, source)
     source.chmod(0o640)
-    options = FixOptions(HOG, offset_ms=-LATE_MS, force=True)
+    options = FixOptions(offset_ms=-LATE_MS, force=True)
     fix(source, out, options, pipeline=pipeline)
     assert stat.S_IMODE(out.stat().st_mode) == 0o640
     out.chmod(0o600)
@@ -269,7 +265,7 @@ def test_a_full_disk_is_said_before_it_is_full(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OutputError, match="make room"):
-        fix(late, tmp_path / "out.mp4", FixOptions(HOG, offset_ms=1.0), pipeline=pipeline)
+        fix(late, tmp_path / "out.mp4", FixOptions(offset_ms=1.0), pipeline=pipeline)
     assert os.listdir(tmp_path) == []
 
 
@@ -290,11 +286,11 @@ def test_a_disk_that_fills_up_loses_nothing(
 ) -> None:
     (small_disk / "precious").write_text("precious")
     with pytest.raises(OutputError, match="make room"):
-        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), pipeline=pipeline)
+        fix(big, small_disk / "out.mkv", FixOptions(offset_ms=100.0), pipeline=pipeline)
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)  # as if others filled it
     with pytest.raises(MediaError, match="No space left on device"):
-        fix(big, small_disk / "out.mkv", FixOptions(HOG, offset_ms=100.0), pipeline=pipeline)
+        fix(big, small_disk / "out.mkv", FixOptions(offset_ms=100.0), pipeline=pipeline)
     assert os.listdir(small_disk) == ["precious"]
 
 
@@ -320,7 +316,7 @@ def test_progress_is_what_ffmpeg_says(pipeline: Pipeline, big: Path, tmp_path: P
     fix(
         big,
         tmp_path / "out.mkv",
-        FixOptions(HOG, offset_ms=100.0),
+        FixOptions(offset_ms=100.0),
         pipeline=pipeline,
         progress=note,
     )
@@ -362,7 +358,7 @@ def test_killed_at_any_moment(big: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command_cleans_up(big: Path, tmp_path: Path, number: int) -> None:
     argv = [sys.executable, "-m", "avsync", "fix", str(big), "-o", str(tmp_path / "out.mkv")]
-    argv += ["--offset", "500", "--faces", "hog"]
+    argv += ["--offset", "500"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not hidden(tmp_path):
             time.sleep(0.01)

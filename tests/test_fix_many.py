@@ -13,7 +13,7 @@ from conftest import Command
 from talking_face import write_talking_face
 from timeline import packet_sums
 
-GIVEN = ("--offset", "-240", "--faces", "hog")  # measured only after the fix
+GIVEN = ("--offset", "-240")  # measured only after the fix
 COUNT = 6
 
 

@@ -72,12 +72,9 @@ def _run(code: str, *arguments: str | Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("faces", ["hog", "yunet"])
 def test_two_threads_that_measure_change_nothing(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, faces: str
+    monkeypatch: pytest.MonkeyPatch, faces: str
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    if faces == "yunet":
-        shared = request.getfixturevalue("shared")
-        monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
     _run(LOOK, REPOSITORY / "docs" / "talking.mp4", faces)
 
 

@@ -42,7 +42,7 @@ def test_no_command_needs_a_home(home: str, tmp_path: Path) -> None:
     demo = str(REPOSITORY / "docs" / "talking.mp4")
     detected = _run(home, tmp_path, "detect", demo)
     assert detected.returncode == 0, detected.stderr
-    assert "faces found by HOG" in detected.stdout and detected.stderr == ""
+    assert "YuNet faces" in detected.stdout and detected.stderr == ""
     examined = _run(home, tmp_path, "doctor")
     assert examined.returncode == 0 and examined.stderr == ""
     if home == "none":
@@ -90,7 +90,7 @@ def test_nothing_is_sent_or_left_in_the_home(tmp_path: Path) -> None:
     environment["XDG_CACHE_HOME"] = str(home / ".cache")
     demo = str(REPOSITORY / "docs" / "talking.mp4")
     for runtime in ("onnx", "torch"):
-        argv = ["-m", "avsync", "detect", demo, "--faces", "hog", "--runtime", runtime]
+        argv = ["-m", "avsync", "detect", demo, "--runtime", runtime]
         subprocess.run([sys.executable, *argv], check=True, env=environment, capture_output=True)
     assert not log.exists()
     assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -22,7 +22,6 @@ from avsync.errors import MediaError, UsageError
 from avsync.media import processes
 from avsync.media.search import read_names
 
-HOG = ("--faces", "hog")
 LATE_MS = 120.0
 OWN_HOME = "http://127.0.0.1"
 
@@ -60,12 +59,12 @@ def test_an_address_is_measured_and_named_as_given(
     avsync: Command, face: Path, address: str
 ) -> None:
     url = f"{address}/face.mp4?take=1&again=//x"
-    (local,) = fields_of(avsync("detect", face, "--jsonl", *HOG).stdout.splitlines())
-    (alone,) = fields_of(avsync("detect", url, "--jsonl", *HOG).stdout.splitlines())
+    (local,) = fields_of(avsync("detect", face, "--jsonl").stdout.splitlines())
+    (alone,) = fields_of(avsync("detect", url, "--jsonl").stdout.splitlines())
     assert alone["path"] == url and alone["offset_ms"] == local["offset_ms"]
-    listed = avsync("detect", "-", "--jsonl", "--ordered", *HOG, input=f"{url}\n{face}\n")
+    listed = avsync("detect", "-", "--jsonl", "--ordered", input=f"{url}\n{face}\n")
     assert [line["path"] for line in fields_of(listed.stdout.splitlines())] == [url, str(face)]
-    text = avsync("detect", url, *HOG).stdout
+    text = avsync("detect", url).stdout
     assert text.startswith(f"{url}\n") and "put it right: save it as a file" in text
 
 
@@ -81,7 +80,7 @@ def test_an_address_that_does_not_answer_is_one_line(
         ("s3://bucket/face.mp4", "only http:// and https:// are read; save it as a file first"),
         (face.as_uri(), "only http:// and https:// are read; save it as a file first"),
     ):
-        done = avsync("detect", url, *HOG)
+        done = avsync("detect", url)
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr.startswith(f"avsync: {url}: ") and words in done.stderr
         assert len(done.stderr.splitlines()) == 1
@@ -130,7 +129,7 @@ def test_a_server_that_never_answers_is_given_up(
 ) -> None:
     monkeypatch.setattr(_Staller, "kind", kind)
     with pytest.raises(MediaError, match="check the address, or download it first") as caught:
-        avsync.detect(stalling, avsync.DetectOptions(faces="hog"))
+        avsync.detect(stalling)
     assert stalling in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -138,7 +137,7 @@ def test_what_came_before_a_server_stalled_is_looked_at(
     stalling: str, monkeypatch: pytest.MonkeyPatch, each_ffmpeg: str
 ) -> None:
     monkeypatch.setattr(_Staller, "kind", "half")
-    report = avsync.detect(stalling, avsync.DetectOptions(faces="hog"))
+    report = avsync.detect(stalling)
     assert report.status != "error" and "timed out" in " ".join(report.warnings)
 
 
@@ -172,7 +171,7 @@ def test_what_comes_through_a_pipe_is_measured(face: Path, tmp_path: Path, scrip
     pipe, kept = tmp_path / "pipe.mp4", tmp_path / "kept"
     os.mkfifo(pipe)
     kept.mkdir()
-    detect = f'"{sys.executable}" -m avsync detect --jsonl --faces hog'
+    detect = f'"{sys.executable}" -m avsync detect --jsonl'
     command = ["bash", "-c", script.format(detect=detect, face=face, pipe=pipe)]
     environment = {**os.environ, "TMPDIR": str(kept)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -204,7 +203,7 @@ def test_a_pipe_that_nobody_writes_to_holds_nothing_up(
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
     for argv, options in (((tmp_path,), {}), (("-",), {"input": f"{pipe}\n/dev/stdin\n"})):
-        done = avsync("detect", *argv, *HOG, **options)
+        done = avsync("detect", *argv, **options)
         assert done.returncode == 1 and f"avsync: {pipe}: not a regular file" in done.stderr
     assert "avsync: /dev/stdin: not a regular file" in done.stderr
 
@@ -266,7 +265,7 @@ def test_a_list_is_taken_for_a_list(tmp_path: Path) -> None:
 def test_the_command_says_what_to_do_with_a_video_on_stdin(avsync: Command, face: Path) -> None:
     for argv in (("detect", "-"), ("detect", "-0"), ("fix", "-", "-o", "out/")):
         with face.open("rb") as file:
-            done = avsync(*argv, *HOG, stdin=file, cwd=face.parent)
+            done = avsync(*argv, stdin=file, cwd=face.parent)
         assert done.returncode == 2 and done.stdout == ""
         assert "detect reads /dev/stdin, too" in done.stderr
         assert len(done.stderr.splitlines()) == 1 and done.stderr.isascii()
@@ -278,7 +277,7 @@ def test_the_library_reads_addresses_and_pipes(face: Path, address: str, tmp_pat
     os.mkfifo(pipe)
     writer = Thread(target=lambda: pipe.write_bytes(face.read_bytes()))
     writer.start()
-    options = avsync.DetectOptions(faces="hog")
+    options = avsync.DetectOptions()
     offsets = [avsync.detect(place, options).offset_ms
                for place in (face, f"{address}/face.mp4", pipe)]  # fmt: skip
     writer.join()

@@ -38,14 +38,14 @@ def clips() -> list[Arrays]:
 @pytest.fixture(scope="module")
 def metric(clips: list[Arrays]) -> LipSyncError:
     """Updated with all three clips, one of them without a face."""
-    metric = LipSyncError(faces="hog")
+    metric = LipSyncError()
     for video, audio in clips:
         metric.update(video, audio)
     return metric
 
 
 def test_it_counts_as_detect_does(metric: LipSyncError, clips: list[Arrays]) -> None:
-    options = avsync.DetectOptions(faces="hog", upstream_scoring=True)
+    options = avsync.DetectOptions(upstream_scoring=True)
     pipeline = avsync.Pipeline(options)
     found = [pipeline.detect(avsync.Clip(*clip, 25, 16_000)).upstream for clip in clips]
     scores = [one for one in found if one]
@@ -67,7 +67,7 @@ def test_tensors_and_orders_of_axes_make_no_difference(
 
 
 def test_parts_are_merged_and_forgotten(metric: LipSyncError, clips: list[Arrays]) -> None:
-    one, other = LipSyncError(faces="hog"), LipSyncError(faces="hog")
+    one, other = LipSyncError(), LipSyncError()
     one.update(*clips[0])
     other.update(*clips[1])
     other.update(*clips[2])
@@ -86,7 +86,7 @@ def test_it_keeps_torchmetrics_contract(metric: LipSyncError, clips: list[Arrays
         assert again.compute()["lse_d"] == metric.compute()["lse_d"]
         again.update(*clips[0])  # it loads what it needs again
         assert again.clips == 4
-    collection = MetricCollection({"sync": LipSyncError(faces="hog")})
+    collection = MetricCollection({"sync": LipSyncError()})
     batch = collection(*clips[0])  # forward: of this clip alone
     collection.update(*clips[1])
     assert batch["lse_d"] == metric.measure(*clips[0]).upstream.lse_d  # type: ignore[union-attr]
@@ -107,7 +107,7 @@ sys.modules["torchmetrics"] = None  # as where it is not installed
 import numpy as np
 from avsync.metrics import LipSyncError
 video, audio = (np.load(path) for path in sys.argv[1:])
-metric, other = LipSyncError(faces="hog"), LipSyncError(faces="hog")
+metric, other = LipSyncError(), LipSyncError()
 metric.update(video, audio)
 other.update(video, audio)
 metric.merge_state(other)

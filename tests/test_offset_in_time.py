@@ -157,7 +157,7 @@ def test_a_film_sped_up_is_put_right(tmp_path: Path) -> None:
     write_talking_face(natural, seconds=20, size=(320, 180), frames_per_second=24)
     faster = ("-bsf:v", "setts=ts=TS*24/25")
     run("-i", natural, "-c", "copy", *faster, wrong)
-    look = DetectOptions(faces="hog")
+    look = DetectOptions()
     report = fix(wrong, out, FixOptions(look), pipeline=Pipeline(look))
     assert report.status == "fixed" and report.method == "resample", report.reasons
     assert report.before and report.before.segments[0].explained_by == "24 fps played at 25"

@@ -60,7 +60,7 @@ class _Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def talking() -> tuple[SyncReport, Details]:
     collector = Collector()
-    report = avsync.detect(TALKING, avsync.DetectOptions(faces="hog"), collector=collector)
+    report = avsync.detect(TALKING, collector=collector)
     assert collector.details is not None
     return report, collector.details
 
@@ -92,7 +92,7 @@ def test_lips_that_move_are_told_from_lips_that_rest(talking: tuple[SyncReport, 
 
 
 def test_nothing_but_details_differs_with_a_collector(talking: tuple[SyncReport, Details]) -> None:
-    assert avsync.detect(TALKING, avsync.DetectOptions(faces="hog")) == talking[0]
+    assert avsync.detect(TALKING) == talking[0]
 
 
 def test_a_page_stands_alone_and_is_small(
@@ -342,7 +342,7 @@ def test_plots_are_written_in_each_format(
 
 def test_one_file_and_its_page(avsync: Command, tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
-    done = avsync("detect", TALKING, "--faces", "hog", "--report", page, "--preview", "--json")
+    done = avsync("detect", TALKING, "--report", page, "--preview", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Sound is 12" in page.read_text() and "data:video/mp4;base64," in page.read_text()
     assert os.listdir(page.parent) == ["page.html"]
@@ -356,7 +356,7 @@ def test_a_batch_with_errors_and_odd_names(avsync: Command, tmp_path: Path) -> N
     odd = source / "na\udcefve <b>\n'.mp4"
     os.link(TALKING, odd)
     (source / "broken.mp4").write_bytes(b"no video" * 99)
-    argv = ("detect", source, "--faces", "hog", "--report", folder, "--jobs", "1")
+    argv = ("detect", source, "--report", folder, "--jobs", "1")
     done = avsync(*argv, "--resume", lines)
     assert done.returncode == 1 and "broken.mp4: not a media file" in done.stderr
     index = (folder / "index.html").read_text()
@@ -386,7 +386,7 @@ def test_a_report_of_nothing_and_of_something_else(avsync: Command, tmp_path: Pa
 
 def test_what_was_put_right_is_shown_before_and_after(avsync: Command, tmp_path: Path) -> None:
     page, output = tmp_path / "page.html", tmp_path / "it's <b>.mp4"
-    done = avsync("fix", TALKING, "-o", output, "--faces", "hog", "--report", page)
+    done = avsync("fix", TALKING, "-o", output, "--report", page)
     assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert "Put right</h1>" in text and "only time stamps changed" in text

@@ -98,7 +98,7 @@ def ticking(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]
     video, collector = folder / "ticks.mp4", Collector()
     pictures = (np.full((96, 128, 3), 40 + k % 100, np.uint8) for k in range(round(25 * SECONDS)))
     write_media(video, pictures, (128, 96), 25, ticks(), AAC)
-    options = avsync.DetectOptions(faces="hog")
+    options = avsync.DetectOptions()
     measured = avsync.detect(video, options, collector=collector)
 
     def page(offset_ms: float) -> Path:
@@ -323,14 +323,14 @@ def test_no_serious_fault_in_access(
 def talking_page(folder: Path) -> Path:
     """The page of the README's clip: a face, a map, a curve."""
     video, collector, page = REPOSITORY / "docs/talking.mp4", Collector(), folder / "talking.html"
-    report = avsync.detect(video, avsync.DetectOptions(faces="hog"), collector=collector)
+    report = avsync.detect(video, collector=collector)
     page.write_text(file_page(report, collector.details, page, Allowed.of(None)))
     return page
 
 
 def page_of_a_cure(folder: Path) -> Path:
     """The README's clip before and after."""
-    options = avsync.FixOptions(detect=avsync.DetectOptions(faces="hog"))
+    options = avsync.FixOptions()
     report = avsync.fix(REPOSITORY / "docs/talking.mp4", folder / "synced.mp4", options)
     assert report.status == "fixed"
     page = folder / "cure.html"

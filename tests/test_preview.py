@@ -31,7 +31,7 @@ def _frames(path: Path) -> list[np.ndarray]:
 @pytest.mark.slow
 def test_side_by_side_left_is_as_it_is_and_right_put_right(avsync: Command, tmp_path: Path) -> None:
     whole = tmp_path / "it's.mp4"
-    done = avsync("preview", TALKING, "-o", whole, "--side-by-side", "--faces", "hog")
+    done = avsync("preview", TALKING, "-o", whole, "--side-by-side")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     info = probe(whole)
     assert info.video and (info.video.width, info.video.height) == (1280, 360 + STRIP_HEIGHT)
@@ -41,32 +41,32 @@ def test_side_by_side_left_is_as_it_is_and_right_put_right(avsync: Command, tmp_
         crop = ("-vf", f"crop=640:240:{half}:100", "-c:a", "copy")
         argv = [find_ffmpeg(), "-v", "error", "-i", whole, *crop, part]
         subprocess.run(argv, check=True)
-        measured = json.loads(avsync("detect", part, "--faces", "hog", "--json").stdout)
+        measured = json.loads(avsync("detect", part, "--json").stdout)
         assert measured["offset_ms"] == pytest.approx(offset_ms, abs=15)
-    again = avsync("preview", TALKING, "-o", whole, "--faces", "hog")
+    again = avsync("preview", TALKING, "-o", whole)
     assert again.returncode == 1 and "--force" in again.stderr
 
 
 @pytest.mark.slow
 def test_a_part_begins_where_it_was_asked_to(avsync: Command, tmp_path: Path) -> None:
     part = tmp_path / "part.mp4"
-    options = ("--start", "2", "--seconds", "4", "--put-right", "--faces", "hog")
+    options = ("--start", "2", "--seconds", "4", "--put-right")
     assert avsync("preview", TALKING, "-o", part, *options).returncode == 0
     frames = _frames(part)
     assert len(frames) == 100
     middle = frames[50][-STRIP_HEIGHT:, 320].astype(int)
     assert (np.abs(middle - NOW) < 40).all(-1).mean() > 0.8  # the line of the present
-    measured = avsync("detect", part, "--faces", "hog", "--tolerance", "20/20")
+    measured = avsync("detect", part, "--tolerance", "20/20")
     assert measured.returncode == 0, measured.stdout
 
 
 def test_what_cannot_be_told_is_shown_as_it_is(avsync: Command, tmp_path: Path) -> None:
     video, output = tmp_path / "c.mp4", tmp_path / "shown.mp4"
     click_and_flash(video)
-    done = avsync("preview", video, "-o", output, "--faces", "hog")
+    done = avsync("preview", video, "-o", output)
     assert done.returncode == 3 and len(_frames(output)) == 100
     for option in ("--put-right", "--side-by-side"):
-        done = avsync("preview", video, "-o", output, option, "--force", "--faces", "hog")
+        done = avsync("preview", video, "-o", output, option, "--force")
         assert done.returncode == 1 and "nothing to put right" in done.stderr
     for more in (("-o", tmp_path / "x.gif"), ("-o", output, "--seconds", "0")):
         assert avsync("preview", video, *more).returncode == 2

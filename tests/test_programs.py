@@ -127,7 +127,7 @@ def test_one_that_is_too_old_is_replaced(
     assert {says in words for words in warnings} == {True}
     done = avsync("doctor")
     assert says in done.stdout and "MISSING" not in done.stdout.splitlines()[0]
-    done = avsync("fix", clip, "-o", tmp_path / "out.mkv", "--offset", "70", "--faces", "hog")
+    done = avsync("fix", clip, "-o", tmp_path / "out.mkv", "--offset", "70")
     assert done.returncode == 0 and says in done.stdout
 
 

@@ -35,7 +35,7 @@ def test_importing_is_light_and_warns_of_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def pipeline() -> avsync.Pipeline:
-    return avsync.Pipeline(avsync.DetectOptions(faces="hog", max_offset_seconds=0.5))
+    return avsync.Pipeline(avsync.DetectOptions(max_offset_seconds=0.5))
 
 
 def test_a_pipeline_measures_with_its_options(pipeline: avsync.Pipeline) -> None:
@@ -111,7 +111,7 @@ def test_a_notebook(pipeline: avsync.Pipeline, tmp_path: Path) -> None:
 
 def test_tracks_of_a_clip_are_refused() -> None:
     clip = avsync.Clip(np.zeros((5, 8, 8, 3), np.uint8), np.zeros(100), 25, 16_000)
-    options = avsync.DetectOptions(faces="hog", audio_track=2)
+    options = avsync.DetectOptions(audio_track=2)
     with pytest.raises(avsync.UsageError, match="audio_track=2"):
         avsync.Pipeline(options).detect(clip)
 
@@ -120,7 +120,7 @@ def test_many_files_one_of_them_bad(tmp_path: Path, caplog: pytest.LogCaptureFix
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"nothing")
     paths = [bad, TALKING, tmp_path / "absent.mp4"]
-    options = avsync.DetectOptions(faces="hog")
+    options = avsync.DetectOptions()
     how = avsync.BatchOptions(jobs=1, ordered=True)
     reports = list(avsync.detect_many(paths, options, how))
     assert [report.path for report in reports] == list(map(str, paths))
@@ -152,14 +152,15 @@ def test_a_script_of_three_lines_needs_no_guard(tmp_path: Path) -> None:
 
 
 def test_warnings_are_logged_and_stand_in_the_report(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"), notes=("this was odd",))
+    path, whole = tmp_path / "broken-off.mp4", TALKING.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 4])
     with caplog.at_level(logging.WARNING, "avsync"):
-        report = pipeline.detect(TALKING)
-    assert "this was odd" in report.warnings
+        report = avsync.detect(path)
+    assert any("damaged in part" in warning for warning in report.warnings)
     said = [r.getMessage() for r in caplog.records if r.name == "avsync"]
-    assert said == [f"{TALKING}: {warning}" for warning in report.warnings]
+    assert said == [f"{path}: {warning}" for warning in report.warnings]
     assert capfd.readouterr().err == ""  # whoever listens to nothing hears nothing
 
 

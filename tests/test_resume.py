@@ -19,7 +19,6 @@ from avsync.findings import Source
 from avsync.pipeline.options import DetectOptions
 from avsync.report import SyncReport
 
-HOG = ("--faces", "hog")
 COUNT = 8
 SOURCE = Source(10, 20, "ab" * 32, {"faces": "hog"})
 OTHERS = {  # than are usual, one for each option
@@ -177,7 +176,7 @@ def test_a_run_that_was_ended_is_gone_on_with(
     write_talking_face(folder / "00.mp4", seconds=2.4, sound_early_ms=-120.0, size=(416, 234))
     for name in range(1, COUNT):
         shutil.copy(folder / "00.mp4", folder / f"{name:02}.mp4")
-    command = ("detect", folder, "--resume", file, "--jobs", "2", *HOG)
+    command = ("detect", folder, "--resume", file, "--jobs", "2")
     with running(*command) as process:
         wait_until(lambda: file.exists() and file.read_bytes().count(b"\n") >= 2, "two answers")
         below = processes_below(process.pid)

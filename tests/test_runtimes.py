@@ -25,7 +25,6 @@ from avsync.model.runtimes import choose
 from avsync.model.weights_file import Tensors
 
 TALKING = REPOSITORY / "docs" / "talking.mp4"
-HOG = ("--faces", "hog")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_what_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_both_answer_alike_and_say_which_they_were() -> None:
     reports = {
-        name: avsync.detect(TALKING, avsync.DetectOptions(faces="hog", runtime=name))
+        name: avsync.detect(TALKING, avsync.DetectOptions(runtime=name))
         for name in ("torch", "onnx")
     }
     assert {name: report.runtime for name, report in reports.items()} == {
@@ -159,10 +158,10 @@ def test_both_answer_alike_and_say_which_they_were() -> None:
 def test_a_short_file_is_answered_and_mended_without_torch(avsync: Command, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('torch is not needed')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = avsync("detect", TALKING, "--jsonl", "--device", "cpu", *HOG, env=environment)
+    done = avsync("detect", TALKING, "--jsonl", "--device", "cpu", env=environment)
     assert '"runtime": "onnx"' in done.stdout and done.returncode == 0, done.stderr
     out = tmp_path / "out.mp4"
-    done = avsync("fix", TALKING, "-o", out, "--device", "cpu", *HOG, env=environment)
+    done = avsync("fix", TALKING, "-o", out, "--device", "cpu", env=environment)
     assert done.returncode == 0 and out.exists(), done.stderr
 
 
@@ -172,7 +171,7 @@ def test_an_onnxruntime_that_does_not_load_is_done_without(
 ) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('its\\nlibrary is too new')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    argv = ("detect", TALKING, "--jsonl", "--device", "cpu", "--runtime", wanted, *HOG)
+    argv = ("detect", TALKING, "--jsonl", "--device", "cpu", "--runtime", wanted)
     done = avsync(*argv, env=environment)
     assert "onnxruntime cannot be loaded (its library is too new)" in done.stdout + done.stderr
     if wanted == "auto":
@@ -184,7 +183,7 @@ def test_an_onnxruntime_that_does_not_load_is_done_without(
 def test_the_environment_is_left_as_it_was() -> None:
     code = (
         "import os, avsync, cv2; before = dict(os.environ);"
-        " options = avsync.DetectOptions(faces='hog', device='cpu');"
+        " options = avsync.DetectOptions(device='cpu');"
         f" report = avsync.detect({os.fspath(TALKING)!r}, options);"
         " assert report.runtime == 'onnx' and dict(os.environ) == before"
     )
@@ -196,7 +195,7 @@ def test_a_batch_takes_for_each_file_what_it_would_get_alone(
 ) -> None:
     write_talking_face(tmp_path / "long.mp4", seconds=61, sound_early_ms=0, size=(416, 234))
     write_talking_face(tmp_path / "short.mp4", seconds=3, sound_early_ms=0, size=(416, 234))
-    done = avsync("detect", tmp_path, "--csv", "--ordered", "--device", "cpu", *HOG)
+    done = avsync("detect", tmp_path, "--csv", "--ordered", "--device", "cpu")
     rows = [line.rsplit(",", 1)[-1] for line in done.stdout.splitlines()]
     assert rows == ["runtime", "torch", "onnx"], done.stderr
 
@@ -204,6 +203,6 @@ def test_a_batch_takes_for_each_file_what_it_would_get_alone(
 def test_a_flag_that_cannot_be_met_is_named(avsync: Command, tmp_path: Path) -> None:
     path = tmp_path / "syncnet.model"
     torch.save(checkpoint(), path)
-    done = avsync("detect", TALKING, "--runtime", "onnx", "--weights", path, *HOG)
+    done = avsync("detect", TALKING, "--runtime", "onnx", "--weights", path)
     assert done.returncode == 2 and "--runtime onnx: only the default network" in done.stderr
     assert len(done.stderr.splitlines()) == 1

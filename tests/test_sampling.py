@@ -117,7 +117,7 @@ def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_parts_of_a_long_file_answer_as_all_of_it(avsync: Command, long_face: Path) -> None:
     reports = []
     for options in ((), ("--thorough",)):
-        done = avsync("detect", long_face, "--json", "--faces", "hog", *options)
+        done = avsync("detect", long_face, "--json", *options)
         reports.append(json.loads(done.stdout))
     parts, whole = reports
     assert parts["status"] == whole["status"] == "ok"
@@ -125,7 +125,7 @@ def test_parts_of_a_long_file_answer_as_all_of_it(avsync: Command, long_face: Pa
     assert parts["looked_seconds"] == FEWEST_LOOKS * LOOK_FRAMES / 25
     assert whole["looked_seconds"] == whole["duration_seconds"] == pytest.approx(204.8, abs=1)
     assert parts["duration_seconds"] == pytest.approx(whole["duration_seconds"], abs=1)
-    text = avsync("detect", long_face, "--faces", "hog").stdout
+    text = avsync("detect", long_face).stdout
     assert "100 s looked at of 20" in text
 
 

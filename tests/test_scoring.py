@@ -19,7 +19,6 @@ from avsync.report import SyncReport
 from avsync.scoring import Comparison, FileScore, SetScore
 
 TALKING = REPOSITORY / "docs" / "talking.mp4"
-HOG = ("--faces", "hog")
 
 
 def _score(path: str, lse_d: float | None, lse_c: float = 5.0) -> FileScore:
@@ -91,7 +90,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_command_scores_two_sets(avsync: Command, sets: Path) -> None:
-    named = ("score", sets / "generated", "--reference", sets / "real", *HOG)
+    named = ("score", sets / "generated", "--reference", sets / "real")
     done = avsync(*named, "--json", "--jobs", "1")
     assert done.returncode == 1 and "bad.mp4: not a media file" in done.stderr
     document = json.loads(done.stdout)
@@ -102,8 +101,8 @@ def test_the_command_scores_two_sets(avsync: Command, sets: Path) -> None:
     # The same pictures and sounds: whatever is told of one is told of the other.
     assert document["comparison"]["pairs"] == 2
     assert document["comparison"]["lse_d"]["mean"] == pytest.approx(0, abs=0.003)
-    alone = json.loads(avsync("detect", sets / "real" / "a.mp4", "--upstream-scoring", "--json",
-                              *HOG).stdout)  # fmt: skip
+    done = avsync("detect", sets / "real" / "a.mp4", "--upstream-scoring", "--json")
+    alone = json.loads(done.stdout)
     assert [files["a.mp4"][name] for name in ("lse_d", "lse_c", "offset_ms")] == [
         alone[name] for name in ("lse_d", "lse_c", "offset_ms")
     ]
@@ -112,7 +111,7 @@ def test_the_command_scores_two_sets(avsync: Command, sets: Path) -> None:
 @pytest.mark.slow
 def test_every_form_says_on_which_scale_it_is(avsync: Command, sets: Path, tmp_path: Path) -> None:
     """All from one report, which is gone on with: nothing is measured again."""
-    kept = ("--resume", tmp_path / "kept.jsonl", *HOG, "--jobs", "1")
+    kept = ("--resume", tmp_path / "kept.jsonl", "--jobs", "1")
     first = avsync("score", sets / "real", "--jsonl", *kept)
     assert first.returncode == 0
     kinds = [line["kind"] for line in fields_of(first.stdout.splitlines())]
@@ -130,11 +129,11 @@ def test_every_form_says_on_which_scale_it_is(avsync: Command, sets: Path, tmp_p
 
 def test_interrupted_it_goes_on(avsync: Command, sets: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
-    with running("score", sets / "real", "--resume", kept, *HOG, "--jobs", "1") as process:
+    with running("score", sets / "real", "--resume", kept, "--jobs", "1") as process:
         while not (kept.exists() and kept.read_text().count("\n")):
             assert process.poll() is None
         process.kill()
-    done = avsync("score", sets / "real", "--resume", kept, *HOG, "--json", "-v", "--jobs", "1")
+    done = avsync("score", sets / "real", "--resume", kept, "--json", "-v", "--jobs", "1")
     assert done.returncode == 0 and json.loads(done.stdout)["sets"][0]["scored"] == 2
     assert "known=yes" in done.stderr
 

@@ -37,7 +37,7 @@ def _spelt(path: Path, encoding: str) -> str:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_file_has_its_line(avsync: Command, names: list[Path], encoding: str) -> None:
-    argv = ("detect", *names, "--csv", "--ordered", "--faces", "hog", "--jobs", "1")
+    argv = ("detect", *names, "--csv", "--ordered", "--jobs", "1")
     done = avsync(*argv, **_told_in(encoding))
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert [row["path"] for row in rows] == [_spelt(path, encoding) for path in names]
@@ -48,7 +48,7 @@ def test_every_file_has_its_line(avsync: Command, names: list[Path], encoding: s
 
 @pytest.mark.parametrize("options", [(), ("--verbose",), ("--json",)])
 def test_a_file_alone(avsync: Command, names: list[Path], options: tuple[str, ...]) -> None:
-    argv = ("detect", names[0], "--faces", "hog", *options)
+    argv = ("detect", names[0], *options)
     done = avsync(*argv, **_told_in("cp1252"))
     assert done.returncode == 0, done.stderr
     if "--json" in options:

@@ -58,7 +58,7 @@ def test_a_sparkline_keeps_the_valley_however_wide_the_range() -> None:
 
 def test_many_files_are_a_table_with_counts_and_each_note_once() -> None:
     table = Table(Allowed.of(None))
-    shared, own = "faces found by HOG", "damaged in part"
+    shared, own = "there is no onnxruntime", "damaged in part"
     drift = replace(LATE, path="d.mp4", offset_ms=12.0, segments=(Segment(0, 60, 12.0, -90.0),))
     lines = [
         table.of(replace(report, warnings=(shared, *more)))
@@ -112,7 +112,7 @@ def test_what_no_single_value_cures_has_no_line(capsys: pytest.CaptureFixture[st
 
 def test_the_command_draws_on_a_terminal(tmp_path: Path) -> None:
     main, other = pty.openpty()
-    argv = [sys.executable, "-m", "avsync", "detect", str(TALKING), "--faces", "hog", "-q"]
+    argv = [sys.executable, "-m", "avsync", "detect", str(TALKING), "-q"]
     process = subprocess.Popen(argv, stdout=other, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
     os.close(other)
     shown = b""
@@ -134,12 +134,12 @@ def test_what_a_line_writes_is_in_step(tool: str, avsync: Command, tmp_path: Pat
     if shutil.which(tool) is None:
         pytest.skip(f"no {tool} here")
     shutil.copy(TALKING, tmp_path / "it's.mp4")
-    done = avsync("detect", "it's.mp4", "--faces", "hog", "--for", tool, cwd=tmp_path)
+    done = avsync("detect", "it's.mp4", "--for", tool, cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.count("\n") == 1
     quiet = {"stdin": subprocess.DEVNULL, "capture_output": True, "check": True}
     subprocess.run(done.stdout, shell=True, cwd=tmp_path, **quiet)  # type: ignore[call-overload]
     (written,) = tmp_path.glob("it's.synced.*")
-    after = avsync("detect", written, "--faces", "hog", "--tolerance", "10/10")
+    after = avsync("detect", written, "--tolerance", "10/10")
     assert after.returncode == 0, after.stdout
 
 

@@ -24,7 +24,7 @@ SOUND_FIRST = ("-map", "1:v", "-c:v", "copy", "-map", "0:a", "-map", "1:a", "-c:
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Weights and face finder, loaded once."""
-    return Pipeline(DetectOptions(faces="hog"))
+    return Pipeline()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def slides_first(face: Path) -> Path:
 
 
 def _offset(path: Path, pipeline: Pipeline, **options: int) -> float | None:
-    return avsync.detect(path, DetectOptions(faces="hog", **options), pipeline=pipeline).offset_ms  # type: ignore[arg-type]
+    return avsync.detect(path, DetectOptions(**options), pipeline=pipeline).offset_ms  # type: ignore[arg-type]
 
 
 def test_where_there_is_no_answer_other_tracks_are_named(
@@ -115,13 +115,13 @@ def test_a_track_that_is_not_there(avsync: Command, face: Path, tmp_path: Path, 
         ("fix", face, "-o", tmp_path / "out.mp4", "--offset", "40"),
         ("features", face, "-o", tmp_path / "out.npz"),
     ):
-        done = avsync(*command, f"--{kind}-track", "2", "--faces", "hog")
+        done = avsync(*command, f"--{kind}-track", "2")
         assert (done.returncode, done.stdout, done.stderr) == (1, "", says)
 
 
 def test_the_command_takes_tracks(avsync: Command, silence_first: Path, slides_first: Path) -> None:
     for path, option in ((silence_first, "--audio-track"), (slides_first, "--video-track")):
-        done = avsync("detect", path, option, "2", "--json", "--faces", "hog")
+        done = avsync("detect", path, option, "2", "--json")
         report = json.loads(done.stdout)
         assert report["offset_ms"] == pytest.approx(-LATE_MS, abs=20)
         assert report["options"][option[2:].replace("-", "_")] == 2

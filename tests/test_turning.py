@@ -1,5 +1,6 @@
 """Faces that lie on their side or stand on their head, in files that do not say so."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -15,18 +16,23 @@ FILTERS = {90: "transpose=cclock", 180: "hflip,vflip", 270: "transpose=clock"}  
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("faces", ["yunet", "hog"])  # the first sees lying faces, too
 @pytest.mark.parametrize("degrees", FILTERS)
 def test_a_face_that_lies_is_looked_at_upright(
-    avsync: Command, tmp_path: Path, degrees: int
+    avsync: Command, tmp_path: Path, degrees: int, faces: str
 ) -> None:
     path = tmp_path / "lying.mp4"
     run("-i", TALKING, "-vf", FILTERS[degrees], "-c:a", "copy", path)
-    done = avsync("detect", path, "--faces", "hog", "--csv")
-    fields = done.stdout.splitlines()[1].split(",")
-    assert fields[1] == "ok"
-    assert float(fields[2]) == pytest.approx(-120, abs=20)
-    told = avsync("detect", path, "--faces", "hog").stdout
-    assert f"turned by {degrees} degrees clockwise" in told
+    done = avsync("detect", path, "--json", "--faces", faces)
+    report = json.loads(done.stdout)
+    assert report["status"] == "ok"
+    assert report["offset_ms"] == pytest.approx(-120, abs=20)
+    how = f"turned by {degrees} degrees clockwise"
+    assert how in " ".join(report["warnings"])
+    heard = json.loads(avsync("speakers", path, "--json", "--faces", faces).stdout)
+    assert how in " ".join(heard["warnings"])
+    spoken = sum(one["end_seconds"] - one["start_seconds"] for one in heard["segments"])
+    assert spoken > 4, "of 8 s"
 
 
 def test_an_upright_face_and_a_picture_without_one_are_left_as_they_are(tmp_path: Path) -> None:

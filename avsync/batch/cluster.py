@@ -22,7 +22,7 @@ from avsync.errors import AvsyncError, WorkersError
 from avsync.pipeline.options import DetectOptions
 from avsync.system.resources import spare_memory
 
-OpenWork = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], Any]]
+OpenWork = Callable[[DetectOptions, int], Callable[[Request], Any]]
 STORE_BYTES = 256 << 20  # of a local cluster: weights, and reports on their way
 WORKERS_ON_A_GPU = 4
 CONNECT_SECONDS = 10.0
@@ -107,7 +107,6 @@ class RayWorker:
 def connect(
     open_work: OpenWork,
     options: DetectOptions,
-    notes: tuple[str, ...],
     files: Sequence[Path],
     address: str | None,
     jobs: int,
@@ -134,7 +133,6 @@ def connect(
         parcel = _Parcel(
             open_work,
             replace(options, weights=weights.name),
-            notes,
             weights.read_bytes(),
             {path.name: path.read_bytes() for path in files},
         )
@@ -150,7 +148,6 @@ class _Parcel:
 
     open_work: OpenWork
     options: DetectOptions  # with the file name of the weights
-    notes: tuple[str, ...]
     weights: bytes
     detector_files: dict[str, bytes]
 
@@ -173,7 +170,7 @@ class _Actor:
             options = replace(parcel.options, weights=os.fspath(weights))
             spare_memory()
             try:
-                self._measure = parcel.open_work(options, parcel.notes, 1)
+                self._measure = parcel.open_work(options, 1)
             except AvsyncError as error:
                 return error
         return None

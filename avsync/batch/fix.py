@@ -4,11 +4,11 @@ import contextlib
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from avsync.batch.job import same_faces
+from avsync.batch.job import fetch_faces
 from avsync.batch.measure import alone, fixed, not_fixed, open_fix, pipeline_to_fix
 from avsync.batch.options import BatchOptions
 from avsync.batch.pool import Pool
@@ -105,9 +105,8 @@ def fix_all(
     how = how or BatchOptions()
     jobs = how.jobs or default_jobs(options.detect.device)
     threads = max(1, cores() // jobs)
-    notes: list[str] = []
-    options = _settled(options, notes, progress)
-    make = local_workers(partial(open_fix, options, tuple(notes), threads), jobs, threads)
+    _fetch_faces(options, progress)
+    make = local_workers(partial(open_fix, options, threads), jobs, threads)
     folders: set[Path] = set()
     pool = Pool[FixReport](make, jobs, not_fixed, how.timeout_seconds)
     try:
@@ -119,16 +118,15 @@ def fix_all(
                 remove_stale(folder)
 
 
-def _settled(options: FixOptions, notes: list[str], progress: Progress) -> FixOptions:
-    """With the face detector chosen, so that all workers use the same."""
+def _fetch_faces(options: FixOptions, progress: Progress) -> None:
+    """What the face detector needs; where the offset is given, it may be missing."""
     if options.offset_ms is not None and options.dry_run:
-        return options
+        return
     try:
-        return replace(options, detect=same_faces(options.detect, notes, progress)[0])
+        fetch_faces(options.detect, progress)
     except AvsyncError:
         if options.offset_ms is None:
             raise
-    return options
 
 
 def _tasks(pairs: Iterable[tuple[str, Path]], folders: set[Path]) -> Iterator[Task[FixReport]]:

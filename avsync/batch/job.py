@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from avsync.speakers import SpeakerReport
 
 M = TypeVar("M", SyncReport, "SpeakerReport", "ClipsReport")  # what is told of a file
-Open = Callable[[DetectOptions, Sequence[str], int], Callable[[Request], R]]  # in the worker
+Open = Callable[[DetectOptions, int], Callable[[Request], R]]  # in the worker
 MOST_LOSSES = 2  # machines that may be lost over a file before it is taken for the cause
 
 
@@ -82,15 +82,14 @@ class Job(Generic[M]):
         from avsync.model import weights
 
         path = weights.find(options.weights)
-        notes: list[str] = []
-        settled, files = same_faces(options, notes, progress)
+        files = fetch_faces(options, progress)
         tasks = _tasks(
             paths,
             partial(_source_of, sha256=sha256_of(path), options=options, facts=self.facts),
             answered,
         )
-        settled = replace(settled, weights=os.fspath(path))
-        with _pool(self, settled, tuple(notes), files, how) as pool:
+        settled = replace(options, weights=os.fspath(path))
+        with _pool(self, settled, files, how) as pool:
             answers = pool.run(tasks, how.ordered)
             with closing(answers):
                 for answer in answers:
@@ -101,7 +100,6 @@ class Job(Generic[M]):
 def _pool(
     job: Job[M],
     options: DetectOptions,
-    notes: tuple[str, ...],
     files: Sequence[Path],
     how: BatchOptions,
 ) -> Iterator[Pool[M]]:
@@ -110,27 +108,25 @@ def _pool(
     if how.engine == "ray":
         from avsync.batch.cluster import connect
 
-        with connect(job.open, options, notes, files, how.ray_address, jobs) as cluster:
+        with connect(job.open, options, files, how.ray_address, jobs) as cluster:
             slots = how.jobs or cluster.cores
             yield Pool(cluster.make, slots, job.failed, how.timeout_seconds, MOST_LOSSES)
     else:
         from avsync.batch.processes import local_workers
 
         threads = max(1, cores() // jobs)
-        make = local_workers(partial(job.open, options, notes, threads), jobs, threads)
+        make = local_workers(partial(job.open, options, threads), jobs, threads)
         yield Pool(make, jobs, job.failed, how.timeout_seconds)
 
 
-def same_faces(
-    options: DetectOptions, notes: list[str], progress: Progress
-) -> tuple[DetectOptions, list[Path]]:
-    """With the face detector chosen, so that all workers use the same; and the files it needs."""
-    from avsync.faces.detectors import resolve_detector
+def fetch_faces(options: DetectOptions, progress: Progress) -> list[Path]:
+    """The files of the face detector, so that not all workers fetch them.
 
-    if options.cropped:
-        return options, []
-    faces, files = resolve_detector(options.faces, progress, notes)
-    return replace(options, faces=faces), files
+    Raises AvsyncError where they cannot be had.
+    """
+    from avsync.faces.detectors import detector_files
+
+    return [] if options.cropped else detector_files(options.faces, progress)
 
 
 def _tasks(

@@ -1,6 +1,6 @@
 """One file of a batch, by itself or in a worker: whatever goes wrong with it becomes its report."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -48,62 +48,51 @@ def alone(task: Task[R], work: Work[R], failed: Failed[R]) -> Iterator[Result[R]
 
 
 def open_detect(
-    options: DetectOptions, notes: Sequence[str], threads: int, shown: Shown = ()
+    options: DetectOptions, threads: int, shown: Shown = ()
 ) -> Callable[[Request], SyncReport]:
     """Load the tools once, in a process that does nothing but measure files on so many threads.
 
-    `notes` go into every report; what is `shown` of each file is written. Raises
-    AvsyncError where the tools cannot be had.
+    What is `shown` of each file is written. Raises AvsyncError where the tools cannot be had.
     """
-    work = partial(_detect, pipeline=_opened(options, notes, threads), shown=shown)
+    work = partial(_detect, pipeline=_opened(options, threads), shown=shown)
     return partial(report_on, work=work, failed=not_measured)
 
 
-def open_speakers(
-    options: DetectOptions, notes: Sequence[str], threads: int
-) -> "Callable[[Request], SpeakerReport]":
+def open_speakers(options: DetectOptions, threads: int) -> "Callable[[Request], SpeakerReport]":
     """The same, in a process that finds who speaks when."""
-    work = partial(_speakers, pipeline=_opened(options, notes, threads))
+    work = partial(_speakers, pipeline=_opened(options, threads))
     return partial(report_on, work=work, failed=not_heard)
 
 
 def open_clips(
-    output: Path,
-    wanted: ClipOptions,
-    options: DetectOptions,
-    notes: Sequence[str],
-    threads: int,
+    output: Path, wanted: ClipOptions, options: DetectOptions, threads: int
 ) -> "Callable[[Request], ClipsReport]":
     """The same, in a process that cuts clips into a folder."""
-    pipeline = _opened(options, notes, threads)
+    pipeline = _opened(options, threads)
     work = partial(_clips, output=output, wanted=wanted, pipeline=pipeline)
     return partial(report_on, work=work, failed=not_cut)
 
 
-def _opened(options: DetectOptions, notes: Sequence[str], threads: int) -> Pipeline:
+def _opened(options: DetectOptions, threads: int) -> Pipeline:
     take_over(threads)
-    pipeline = Pipeline(options, threads=threads, notes=notes)
+    pipeline = Pipeline(options, threads=threads)
     _ = pipeline.loaded  # what cannot be had is said now
     return pipeline
 
 
-def open_fix(
-    options: FixOptions, notes: Sequence[str], threads: int
-) -> Callable[[Request], FixReport]:
+def open_fix(options: FixOptions, threads: int) -> Callable[[Request], FixReport]:
     """The same, in a process that puts files right."""
-    pipeline = pipeline_to_fix(options, silent, threads, notes)
+    pipeline = pipeline_to_fix(options, silent, threads)
     return partial(report_on, work=partial(fixed, options, pipeline), failed=not_fixed)
 
 
-def pipeline_to_fix(
-    options: FixOptions, progress: Progress, threads: int, notes: Sequence[str] = ()
-) -> Pipeline | None:
+def pipeline_to_fix(options: FixOptions, progress: Progress, threads: int) -> Pipeline | None:
     """Where the offset is given it only serves to measure the result, and may be missing."""
     if options.offset_ms is not None and options.dry_run:
         return None
     try:
         take_over(threads)
-        return Pipeline(options.detect, progress=progress, threads=threads, notes=notes)
+        return Pipeline(options.detect, progress=progress, threads=threads)
     except AvsyncError:
         if options.offset_ms is None:
             raise

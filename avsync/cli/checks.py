@@ -54,8 +54,8 @@ def _faces() -> list[Check]:
     folder = detectors.checkpoints_folder()
     findings = []
     for name, spec in backends.DETECTORS.items():
-        if not spec.files:
-            detail = "built in, needs no file"
+        if detectors.comes_along(name):
+            detail = "comes with avsync"
         elif detectors.is_ready(name):
             detail = f"in {folder}"
         else:

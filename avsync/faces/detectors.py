@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from avsync.errors import DownloadError, FaceDetectorError, UsageError
 from avsync.faces.backends import DETECTORS, Find
 from avsync.faces.boxes import Box, BoxCorrection
-from avsync.system.downloads import at_home, fetch, is_intact
+from avsync.system.downloads import RemoteFile, at_home, fetch, is_intact, shipped_folder
 from avsync.system.progress import Progress, silent
+
+AUTO = "yunet"  # what is used where nothing is asked for
 
 
 class FaceDetector(Protocol):
@@ -51,19 +53,15 @@ class _Detector:
         ]
 
 
-def load_face_detector(
-    wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
-) -> FaceDetector:
-    """A detector, loaded. Files are found in, or fetched into, the torch cache.
+def load_face_detector(wanted: str = "auto", progress: Progress = silent) -> FaceDetector:
+    """A detector, loaded. Files that do not come with avsync are fetched into the torch cache.
 
     Parameters
     ----------
     wanted : str, optional
-        A name of `DETECTORS`; auto: YuNet where its file can be had, else HOG.
+        A name of `DETECTORS`; auto: YuNet, which comes with avsync.
     progress : callable, optional
         Is told bytes that are fetched.
-    notes : list of str, optional
-        Gets a line where auto had to fall back.
 
     Raises
     ------
@@ -72,23 +70,16 @@ def load_face_detector(
     FaceDetectorError
         Where files cannot be had.
     """
-    chosen, paths = resolve_detector(wanted, progress, notes)
-    spec = DETECTORS[chosen]
+    paths = detector_files(wanted, progress)
+    spec = DETECTORS[meant_by(wanted)]
     try:
         return _Detector(spec.title, spec.calibration, spec.large_pixels, spec.open(paths))
     except ImportError as error:
-        raise FaceDetectorError(f"faces {chosen}: {error}; reinstall avsync") from error
+        raise FaceDetectorError(f"faces {wanted}: {error}; reinstall avsync") from error
 
 
-def resolve_detector(
-    wanted: str = "auto", progress: Progress = silent, notes: list[str] | None = None
-) -> tuple[str, list[Path]]:
-    """Which detector is meant, and its files, as for `load_face_detector`, without loading it.
-
-    Returns
-    -------
-    tuple of (str, list of Path)
-        Its name and files.
+def detector_files(wanted: str = "auto", progress: Progress = silent) -> list[Path]:
+    """The files of a detector, as for `load_face_detector`, without loading it.
 
     Raises
     ------
@@ -97,36 +88,37 @@ def resolve_detector(
     FaceDetectorError
         Where files cannot be had.
     """
-    if wanted == "auto":
-        try:
-            return resolve_detector("yunet", progress)
-        except FaceDetectorError:
-            if notes is not None:
-                notes.append("YuNet's file could not be had: faces found by HOG, which needs none")
-            return resolve_detector("hog")
-    check_name(wanted)
-    files = DETECTORS[wanted].files
+    name = meant_by(wanted)
     try:
-        return wanted, [fetch(file, checkpoints_folder(), progress) for file in files]
+        return [_shipped(file) or _fetched(file, progress) for file in DETECTORS[name].files]
     except DownloadError as error:
-        raise FaceDetectorError(f"faces {wanted}: {error}; or use hog") from error
+        raise FaceDetectorError(f"faces {name}: {error}; or use hog") from error
 
 
-def check_name(wanted: str) -> None:
-    """Refuse what is neither a detector's name nor auto.
+def meant_by(wanted: str) -> str:
+    """The name in `DETECTORS` of what was asked for.
 
     Raises
     ------
     UsageError
-        With the names that there are.
+        For an unknown name, with those that there are.
     """
     if wanted not in ("auto", *DETECTORS):
         raise UsageError(f"unknown; choose auto, {', '.join(DETECTORS)}", "faces", wanted)
+    return AUTO if wanted == "auto" else wanted
 
 
 def is_ready(wanted: str) -> bool:
     """Whether a detector's files are all there and intact."""
-    return all(is_intact(checkpoints_folder() / f.name, f) for f in DETECTORS[wanted].files)
+    return all(
+        _shipped(file) or is_intact(checkpoints_folder() / file.name, file)
+        for file in DETECTORS[wanted].files
+    )
+
+
+def comes_along(wanted: str) -> bool:
+    """Whether a detector needs no file but those that come with avsync."""
+    return all(map(_shipped, DETECTORS[wanted].files))
 
 
 def checkpoints_folder() -> Path:
@@ -134,3 +126,13 @@ def checkpoints_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
     return at_home(home) / "hub" / "checkpoints"
+
+
+def _shipped(file: RemoteFile) -> Path | None:
+    """Where it lies in avsync itself."""
+    path = shipped_folder() / file.name
+    return path if is_intact(path, file) else None
+
+
+def _fetched(file: RemoteFile, progress: Progress) -> Path:
+    return fetch(file, checkpoints_folder(), progress)

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,14 @@ from avsync.errors import WeightsError
 from avsync.model import weights_file
 from avsync.model.config import PERFECT_MATCH_CONFIG, ModelConfig
 from avsync.model.weights_file import Tensors
-from avsync.system.downloads import RemoteFile, fetch, is_intact, sha256_of, user_cache
+from avsync.system.downloads import (
+    RemoteFile,
+    fetch,
+    is_intact,
+    sha256_of,
+    shipped_folder,
+    user_cache,
+)
 from avsync.system.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -76,13 +82,6 @@ def cache_folder() -> Path:
     """Where fetched weights are kept: AVSYNC_CACHE, or the user's cache folder."""
     wanted = os.environ.get("AVSYNC_CACHE")
     return Path(wanted) if wanted else user_cache("avsync")
-
-
-def shipped_folder() -> Path:
-    """The folder of the weights that come with avsync: in the wheel, or in the repository."""
-    package = Path(str(resources.files("avsync")))
-    inside = package / "weights"
-    return inside if inside.is_dir() else package.parent / "weights"
 
 
 def find(wanted: str) -> Path:

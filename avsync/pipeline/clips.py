@@ -26,10 +26,10 @@ from avsync.media.frames import Frame, bgr_of
 from avsync.media.recording import Recording
 from avsync.model.config import DEFAULT_CONFIG
 from avsync.pipeline.clip_options import ClipOptions
-from avsync.pipeline.detect import verdict
+from avsync.pipeline.detect import look_at_all
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.sources import open_recording
-from avsync.pipeline.speakers import face_offsets, look, speakers_in, with_circumstances
+from avsync.pipeline.speakers import face_offsets, speakers_in, with_circumstances
 from avsync.pipeline.stretches import Stretch, choose_stretches
 from avsync.sync.speakers import FaceOffset
 from avsync.system.atomic import folder_in_place
@@ -89,8 +89,7 @@ def cut_clips(
     detect, name = pipeline.options, os.fspath(source)
     with open_recording(source, detect) as recording:
         embedder = embedder_of(recording, pipeline, progress)
-        seen = look(embedder, pipeline)
-        sync = verdict(name, [seen], detect, pipeline)
+        seen, sync = look_at_all(name, embedder, detect, pipeline)
         offsets = face_offsets(seen, sync, detect, pipeline)
         speakers = with_circumstances(speakers_in(seen, sync, offsets), embedder, pipeline)
         chosen = choose_stretches(speakers.faces, options)

@@ -92,7 +92,7 @@ def _with_circumstances(
         detector=pipeline.detector.name if pipeline.detector else "given crop",
         weights=pipeline.loaded.weights.name,
         runtime=embedder.network().runtime.name,
-        warnings=(*pipeline.notes, *pipeline.loaded.notes, *embedder.warnings),
+        warnings=(*pipeline.loaded.notes, *embedder.warnings),
     )
 
 
@@ -118,19 +118,50 @@ def _turned_answer(
     report: SyncReport, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
 ) -> SyncReport:
     """Where there is no answer, and a face seems to lie on its side: what it tells upright."""
+    if not _has_turned(embedder):
+        return report
+    again = _answer(report.path, embedder, options, pipeline)
+    if _tells_more(again, report):
+        embedder.warnings.append(_how_turned(embedder.turned_degrees))
+        return again
+    turned = f"turned by {embedder.turned_degrees} degrees clockwise"
+    return replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
+
+
+def look_at_all(
+    path: str, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
+) -> "tuple[EmbeddedClip, SyncReport]":
+    """A film from end to end, turned where a face lies on its side; and what it tells."""
+    seen = embedder.look()
+    report = verdict(path, [seen], options, pipeline)
+    if report.status == "ok" or not pipeline.detector or not _has_turned(embedder):
+        return seen, report
+    upright = embedder.look()
+    again = verdict(path, [upright], options, pipeline)
+    if _tells_more(again, report):
+        embedder.warnings.append(_how_turned(embedder.turned_degrees))
+        return upright, again
+    embedder.turned_degrees = 0
+    return seen, report
+
+
+def _has_turned(embedder: "VideoEmbedder") -> bool:
+    """Whether its pictures will be turned from now on, as a face seems to lie on its side."""
     from avsync.faces.turning import turn_needed
 
-    degrees = turn_needed(embedder.kept)
-    if not degrees:
-        return report
-    embedder.turned_degrees, embedder.frames = degrees, 0
-    again = _answer(report.path, embedder, options, pipeline)
-    turned = f"turned by {degrees} degrees clockwise"
-    if again.status == "ok" or not report.tracks:
-        how = "stands on its head" if degrees == 180 else "lies on its side"
-        embedder.warnings.append(f"the face {how}: the picture was looked at {turned}")
-        return again
-    return replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
+    embedder.turned_degrees = turn_needed(embedder.kept)
+    if embedder.turned_degrees:
+        embedder.frames = 0
+    return bool(embedder.turned_degrees)
+
+
+def _tells_more(turned: SyncReport, before: SyncReport) -> bool:
+    return turned.status == "ok" or not before.tracks
+
+
+def _how_turned(degrees: int) -> str:
+    how = "stands on its head" if degrees == 180 else "lies on its side"
+    return f"the face {how}: the picture was looked at turned by {degrees} degrees clockwise"
 
 
 def verdict(

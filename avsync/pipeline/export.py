@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from avsync.errors import ToolMissingError, UsageError
 from avsync.media.files import local_file
-from avsync.pipeline.detect import verdict
+from avsync.pipeline.detect import look_at_all
 from avsync.pipeline.loading import Pipeline, embedder_of
 from avsync.pipeline.options import DetectOptions
 from avsync.pipeline.sources import open_recording
@@ -97,8 +97,7 @@ def embed_video(
     """All face tracks and the whole sound of a video, embedded."""
     with open_recording(path, options) as recording:
         embedder = embedder_of(recording, pipeline, progress)
-        seen = embedder.look()
-    sync = verdict(os.fspath(path), [seen], options, pipeline)
+        seen, sync = look_at_all(os.fspath(path), embedder, options, pipeline)
     faces = speakers_in(seen, sync, face_offsets(seen, sync, options, pipeline)).faces
     facts = {
         "format": str(FORMAT),
@@ -106,7 +105,7 @@ def embed_video(
         "weights": pipeline.loaded.weights.name,
         "weights_sha256": pipeline.loaded.weights.sha256,
         "detector": pipeline.detector.name if pipeline.detector else "given crop",
-        "warnings": "; ".join((*pipeline.notes, *embedder.warnings)),
+        "warnings": "; ".join(embedder.warnings),
     }
     arrays = _arrays(seen, pipeline.loaded.weights.config.embedding_size)
     arrays["box_speaking"] = np.concatenate([np.zeros(0, np.float32), *[f.scores for f in faces]])

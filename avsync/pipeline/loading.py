@@ -5,7 +5,6 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 
 import gc
 import sys
-from collections.abc import Sequence
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
@@ -46,8 +45,6 @@ class Pipeline:
         Is told (what, done, total) while something is downloaded.
     threads : int, optional
         That may embed at once; all cores unless given.
-    notes : sequence of str, optional
-        Warnings for every report.
 
     Attributes
     ----------
@@ -65,7 +62,7 @@ class Pipeline:
     Examples
     --------
     >>> import avsync
-    >>> pipeline = avsync.Pipeline(avsync.DetectOptions(faces="hog"))
+    >>> pipeline = avsync.Pipeline()
     >>> pipeline.detect("docs/talking.mp4").status
     'ok'
     """
@@ -76,7 +73,6 @@ class Pipeline:
         *,
         progress: Progress = silent,
         threads: int | None = None,
-        notes: Sequence[str] = (),
     ) -> None:
         require_opencv()
         from avsync.faces.detectors import load_face_detector
@@ -90,11 +86,9 @@ class Pipeline:
         self._loading: dict[RuntimeName, Future[LoadedModel]] = {}
         self._lock = Lock()  # of what is being loaded
         self.load_for(0.0)  # what short films need; torch, where nothing else will do
-        said: list[str] = []
         self.detector: FaceDetector | None = None
         if not self.options.cropped:
-            self.detector = load_face_detector(self.options.faces, progress, said)
-        self.notes = (*notes, *said)
+            self.detector = load_face_detector(self.options.faces, progress)
 
     @property
     def loaded(self) -> LoadedModel:

@@ -82,12 +82,12 @@ class DetectOptions:
     accept: float = ACCEPT
 
     def __post_init__(self) -> None:
-        from avsync.faces.detectors import check_name
+        from avsync.faces.detectors import meant_by
 
         if not 0.1 <= self.max_offset_seconds <= MOST_SECONDS:
             why = f"between 0.1 and {MOST_SECONDS:g} s"
             raise UsageError(why, "max_offset_seconds", self.max_offset_seconds)
-        check_name(self.faces)
+        meant_by(self.faces)
         if not self.weights:
             raise UsageError("empty; name default, syncnet_v2 or a weights file", "weights", "")
         if self.device not in DEVICES:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.pipeline.detect import verdict
+from avsync.pipeline.detect import look_at_all, verdict
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.options import DetectOptions
 from avsync.pipeline.sources import PathOrClip, name_of, open_recording
@@ -79,8 +79,7 @@ def find_speakers(
     with open_recording(source, options) as recording:
         pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(recording, pipeline, progress)
-        seen = look(embedder, pipeline)
-    sync = verdict(name_of(source), [seen], options, pipeline)
+        seen, sync = look_at_all(name_of(source), embedder, options, pipeline)
     offsets = face_offsets(seen, sync, options, pipeline)
     report = with_circumstances(speakers_in(seen, sync, offsets), embedder, pipeline)
     for warning in report.warnings:
@@ -120,18 +119,6 @@ def speakers_in(
     segments.sort(key=lambda one: (one.start_seconds, one.face))
     warnings = _notes(seen, who, segments)
     return SpeakerReport(sync.path, "ok", duration, faces, tuple(segments), warnings=warnings)
-
-
-def look(embedder: "VideoEmbedder", pipeline: Pipeline) -> EmbeddedClip:
-    """All of the film; upright, where faces lie on their side."""
-    from avsync.faces.turning import turn_needed
-
-    seen = embedder.look()
-    if seen.tracks or not pipeline.detector or not (degrees := turn_needed(embedder.kept)):
-        return seen
-    embedder.turned_degrees, embedder.frames = degrees, 0
-    embedder.warnings.append(f"the picture was looked at turned by {degrees} degrees clockwise")
-    return embedder.look()
 
 
 def _offset_of(
@@ -205,6 +192,6 @@ def with_circumstances(
         weights=pipeline.loaded.weights.name,
         runtime=embedder.network().runtime.name,
         warnings=(
-            *pipeline.notes, *pipeline.loaded.notes, *embedder.warnings, *report.warnings,
+            *pipeline.loaded.notes, *embedder.warnings, *report.warnings,
         ),
     )  # fmt: skip

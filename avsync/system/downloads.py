@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from avsync.errors import DownloadError, OutputError
@@ -68,6 +69,13 @@ def at_home(place: str) -> Path:
         if own.lstat().st_uid != owner:
             raise OutputError(f"{own}: is another user's; set HOME to a folder of your own")
     return own / path.removeprefix("~/")
+
+
+def shipped_folder() -> Path:
+    """The folder of the networks that come with avsync: in the wheel, or in the repository."""
+    package = Path(str(resources.files("avsync")))
+    inside = package / "weights"
+    return inside if inside.is_dir() else package.parent / "weights"
 
 
 def sha256_of(path: Path) -> str:
