@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from avsync.errors import UsageError
 from avsync.media.clip import Clip
 from avsync.pipeline.loading import Pipeline
 from avsync.pipeline.options import DetectOptions
@@ -90,26 +91,30 @@ class LipSyncError(Metric):
             self.add_state(name, torch.zeros((), dtype=kind), dist_reduce_fx="sum")
 
     def update(self, video: "ArrayLike", audio: "ArrayLike") -> None:
-        """Add a clip.
+        """Add a clip, or a batch of them; of one that is refused, nothing is added.
+
+        The network sees the pictures of a clip in batches, on the metric's device.
 
         Parameters
         ----------
-        video : tensor or array
-            (T, H, W, 3) or (T, 3, H, W) uint8, RGB.
-        audio : tensor or array
-            (N,) or (N, C): int16, or floats from -1 to 1.
+        video : tensor, array or sequence of them
+            (T, H, W, 3) or (T, 3, H, W) uint8, RGB; a batch has one more dimension in front, or is
+            a list of such arrays.
+        audio : tensor, array or sequence of them
+            (N,) or (N, C): int16, or floats from -1 to 1; as many as there are clips.
 
         Raises
         ------
         UsageError
-            Where an array has another shape or type.
+            Where an array has another shape or type, or there are not as many of both.
         """
-        report = self.measure(video, audio)
-        self.clips += 1
-        if scores := report.upstream:
-            self.sum_d += scores.lse_d
-            self.sum_c += scores.lse_c
-            self.scored += 1
+        for clip in self._clips(video, audio):
+            report = self._measured(clip)
+            self.clips += 1
+            if scores := report.upstream:
+                self.sum_d += scores.lse_d
+                self.sum_c += scores.lse_c
+                self.scored += 1
 
     def compute(self) -> Mapping[str, torch.Tensor]:
         """Means and counts so far.
@@ -132,10 +137,23 @@ class LipSyncError(Metric):
 
     def measure(self, video: "ArrayLike", audio: "ArrayLike") -> "SyncReport":
         """All that is told of a clip, without adding it."""
+        return self._measured(self._clip(video, audio))
+
+    def _clips(self, video: Any, audio: Any) -> list[Clip]:
+        if not _is_batch(video):
+            return [self._clip(video, audio)]
+        if len(video) != len(audio):
+            why = f"{len(audio)} sounds for {len(video)} clips"
+            raise UsageError(f"{why}; a batch has as many of both", "audio")
+        return list(map(self._clip, video, audio))
+
+    def _clip(self, video: Any, audio: Any) -> Clip:
         frames = np.asarray(_on_cpu(video))
         if frames.ndim == 4 and frames.shape[1] == 3 and frames.shape[3] != 3:
             frames = frames.transpose(0, 2, 3, 1)
-        clip = Clip(frames, np.asarray(_on_cpu(audio)), self.frames_per_second, self.sample_rate)
+        return Clip(frames, np.asarray(_on_cpu(audio)), self.frames_per_second, self.sample_rate)
+
+    def _measured(self, clip: Clip) -> "SyncReport":
         if self._pipeline is None:
             self._pipeline = Pipeline(self.options)
         return self._pipeline.detect(clip)
@@ -143,6 +161,11 @@ class LipSyncError(Metric):
     def __getstate__(self) -> dict[str, Any]:
         """What is loaded stays here: a copy loads it again."""
         return {**super().__getstate__(), "_pipeline": None}
+
+
+def _is_batch(video: Any) -> bool:
+    """Whether there is a dimension in front of those of a clip."""
+    return len(video) > 0 and np.ndim(_on_cpu(video[0])) == 4
 
 
 def _on_cpu(values: Any) -> Any:

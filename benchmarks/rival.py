@@ -1,6 +1,6 @@
 """PyPI's `syncnet-python` (0.2.3) driven for a comparison of speed, and upstream's network alone.
 
-    RIVAL/bin/python benchmarks/rival.py detect VIDEO BOXES.json --ffmpeg FFMPEG
+    RIVAL/bin/python benchmarks/rival.py detect [VIDEO BOXES.json]... --ffmpeg FFMPEG
     RIVAL/bin/python benchmarks/rival.py streams CHECKPOINT.pth
 
 Run by `speed.py`, in an environment where that package is installed (see benchmarks/README.md).
@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def main() -> None:
         pipeline = open_pipeline(chosen.ffmpeg)
         result = {"load_seconds": time.monotonic() - started}
         if chosen.job == "detect":
-            result |= run_pipeline(pipeline, *chosen.arguments)
+            result |= run_pipeline(pipeline, chosen.arguments[::2], chosen.arguments[1::2])
     print(json.dumps(result))
 
 
@@ -61,11 +61,11 @@ def open_pipeline(ffmpeg: str) -> Any:
         return SyncNetPipeline(files, device="cpu")
 
 
-def run_pipeline(pipeline: Any, video: str, boxes: str) -> dict[str, Any]:
-    """Its whole pipeline on a video; `boxes`: for each frame, corners of faces."""
+def run_pipeline(pipeline: Any, videos: Sequence[str], boxes: Sequence[str]) -> dict[str, Any]:
+    """Its whole pipeline on videos; `boxes`: files with the corners of faces in each frame."""
     import torch
 
-    given = iter(json.loads(Path(boxes).read_text()))
+    given: Iterator[list[list[float]]] = iter(())
     detector = pipeline.s3fd
     seconds = {"faces": 0.0, "streams": 0.0}
 
@@ -86,12 +86,16 @@ def run_pipeline(pipeline: Any, video: str, boxes: str) -> dict[str, Any]:
     detector.detect_faces = detect_faces
     pipeline.syncnet.evaluate = timed
     started = time.monotonic()
-    offsets, *_ = pipeline.inference(video_path=video)
+    tracks = []
+    for video, faces in zip(videos, boxes, strict=True):
+        given = iter(json.loads(Path(faces).read_text()))
+        offsets, *_ = pipeline.inference(video_path=video)
+        if not offsets:
+            raise SystemExit(f"{video}: no track came to the networks: nothing was measured")
+        tracks.append(len(offsets))
     whole = time.monotonic() - started
-    if not offsets:
-        raise SystemExit("no track came to the networks: nothing was measured")
     stages = {f"{name}_seconds": value for name, value in seconds.items()}
-    return {"tracks": len(offsets), "seconds": whole, "threads": torch.get_num_threads(), **stages}
+    return {"tracks": tracks, "seconds": whole, "threads": torch.get_num_threads(), **stages}
 
 
 def time_streams(checkpoint: Path) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """How fast avsync is, measured beside PyPI's `syncnet-python` in one run.
 
-    python benchmarks/speed.py [VIDEO] [--rival RIVAL/bin/python] [--json FILE]
+    python benchmarks/speed.py [VIDEO] [--rival RIVAL/bin/python] [--score CLIPS] [--json FILE]
 
 VIDEO is a talking head; without one, 30 s of 1280x720 are made. All sides run here and now, one
 after the other, each as a process of its own: from its start to its answer. See README.md beside
-this file for the environment of the rival; without one, avsync is measured alone.
+this file for the environment of the rival; without one, avsync is measured alone. `--score`: the
+video is cut into so many clips, which both score in one process, with networks of SyncNet's shape.
 """
 
 import argparse
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the results here")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--faces", default="auto")
+    parser.add_argument("--score", type=int, default=0, metavar="CLIPS")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -61,6 +63,8 @@ def main() -> None:
             results["sides"] |= sides
             results |= rest
             results["ratios"] = ratios(results)
+        if chosen.score:
+            results["score"] = score(video, chosen.score, chosen.rival, folder)
     _print_tables(results)
     text = json.dumps(results, indent=1)
     print(text)
@@ -168,6 +172,33 @@ def _rival(
     return sides, {"rival": whole.last_line, "streams": streams.last_line}
 
 
+def score(video: Path, count: int, rival: Path | None, folder: Path) -> dict[str, Any]:
+    """Clips of a video scored by `avsync score`, with one job and two, and by the rival."""
+    clips = [folder / "score" / f"{number:03}.mp4" for number in range(count)]
+    clips[0].parent.mkdir()
+    seconds = probe(video).duration_seconds / count
+    for number, clip in enumerate(clips):
+        part = ["-ss", f"{number * seconds:.3f}", "-t", f"{seconds:.3f}", "-i", video]
+        argv = [ffmpeg.find_ffmpeg(), "-v", "error", *part, "-c:v", "libx264", "-crf", "17", clip]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    checkpoint = ["--weights", _made_checkpoint(folder)]
+    ours = [sys.executable, "-m", "avsync", "score", *clips, *checkpoint, "--json", "--jobs"]
+    sides = {f"avsync score --jobs {jobs}": run([*ours, str(jobs)]) for jobs in (1, 2)}
+    if rival:
+        given: list[Path] = []
+        for clip in clips:
+            boxes = clip.with_suffix(".json")
+            run([sys.executable, HERE / "stages.py", clip, "--boxes", boxes])
+            given += (clip, boxes)
+        tool = ["--ffmpeg", ffmpeg.find_ffmpeg()]
+        sides["syncnet-python"] = run([rival, HERE / "rival.py", "detect", *given, *tool])
+    return {
+        "clips": count,
+        "seconds_each": seconds,
+        **{name: _without_output(side) for name, side in sides.items()},
+    }
+
+
 def _best(argv: Sequence[str | Path], repeats: int) -> Run:
     return min((run(argv) for _ in range(repeats)), key=lambda side: side.seconds)
 
@@ -222,6 +253,10 @@ def _print_tables(results: dict[str, Any]) -> None:
             f"{name:<24}{side['seconds']:>9.2f}{rate:>11}{side['cpu_seconds']:>8.1f}"
             f"{side['peak_mb']:>9.0f}"
         )
+    for name, side in results.get("score", {}).items():
+        if isinstance(side, dict):
+            print(f"{name:<24}{side['seconds']:>9.2f}{length / side['seconds']:>11.2f}"
+                  f"{side['cpu_seconds']:>8.1f}{side['peak_mb']:>9.0f}")  # fmt: skip
     for title in ("stages", "ratios"):
         if title in results:
             print(f"\n{title}")
