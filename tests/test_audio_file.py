@@ -83,7 +83,7 @@ def test_whatever_it_is_kept_in(
     alone = avsync.detect(both).offset_ms
     report = detect(silent, sound)
     assert alone is not None and report.offset_ms is not None, report.reasons
-    assert abs(report.offset_ms - alone) <= 3
+    assert abs(report.offset_ms - alone) <= 4  # a tenth of a frame
     assert report.audio == os.fspath(sound) and report.path == os.fspath(silent)
     assert avsync.SyncReport.from_dict(report.to_dict()).audio == report.audio
 
