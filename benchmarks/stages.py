@@ -1,29 +1,37 @@
 """Where avsync's time goes: each stage alone, one after the other, on all cores.
 
-    python benchmarks/stages.py VIDEO [--boxes FILE]
+    python benchmarks/stages.py VIDEO [--boxes FILE] [--limits]
 
 The last line of stdout is JSON: seconds by stage. In `avsync detect` stages overlap, so that the
-whole is less than their sum. `--boxes` writes the faces of each frame, for `rival.py`.
+whole is less than their sum. `--boxes` writes the faces of each frame, for `rival.py`. `--limits`
+adds what each stage cannot do without: ffmpeg's decoding, and the multiply-adds of the networks at
+the rate at which this processor multiplies large matrices.
 """
 
 import argparse
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+
 from avsync.faces.boxes import Box
 from avsync.faces.crops import crop
 from avsync.faces.resolution import side_needed
-from avsync.faces.tracking import FacesInFrame, follow_faces
-from avsync.media.decode import read_frames, read_samples
+from avsync.faces.tracking import FIND_EVERY, SMALL_SIDE, FacesInFrame, follow_faces
+from avsync.media.decode import fitted, read_frames, read_samples
 from avsync.media.probe import probe
+from avsync.media.programs import find_ffmpeg
+from avsync.media.recording import FileRecording
 from avsync.model.embed import embed_crops, embed_sound
 from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, take_over
 from avsync.pipeline.options import DetectOptions
 from avsync.speech import is_audible, mfcc
+from avsync.timebase import FRAMES_PER_SECOND, WINDOW_FRAMES
 from avsync.tracks import EmbeddedClip, FaceTrack
 
 
@@ -47,6 +55,7 @@ def main() -> None:
     parser.add_argument("--weights", default="default")
     parser.add_argument("--faces", default="auto")
     parser.add_argument("--boxes", type=Path, help="write the corners of faces, frame by frame")
+    parser.add_argument("--limits", action="store_true", help="also what cannot be gone below")
     chosen = parser.parse_args()
     clock = Clock()
     with clock.stage("open tools"):
@@ -55,7 +64,59 @@ def main() -> None:
     boxes = time_stages(chosen.video, pipeline, clock)
     if chosen.boxes:
         chosen.boxes.write_text(json.dumps(boxes))
-    print(json.dumps(clock.seconds))
+    limits = {"limits": limits_of(chosen.video, pipeline)} if chosen.limits else {}
+    print(json.dumps(clock.seconds | limits))
+
+
+def limits_of(video: str, pipeline: Pipeline) -> dict[str, float]:
+    """Seconds that decoding and the networks' arithmetic take on all cores, and their sizes."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from avsync.model import weights
+    from avsync.system.downloads import shipped_folder
+
+    started = time.perf_counter()
+    argv = [find_ffmpeg(), "-v", "error", "-i", video, "-map", "0:V:0", "-f", "null", "-"]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    decoding = time.perf_counter() - started
+    info = probe(video)
+    assert info.duration_seconds and pipeline.detector
+    frames = round(info.duration_seconds * FRAMES_PER_SECOND)
+    streams = weights.load(pipeline.options.weights).streams
+    pixels = pipeline.geometry.pixels
+    with torch.no_grad(), FlopCounterMode(display=False) as of_picture:
+        streams.embed_video(torch.zeros(WINDOW_FRAMES, pixels, pixels, dtype=torch.uint8))
+    with torch.no_grad(), FlopCounterMode(display=False) as of_sound:
+        streams.embed_audio(torch.zeros(119, 13))
+    peak = _multiply_adds_per_second()
+    picture, sound = of_picture.get_total_flops() / 2, of_sound.get_total_flops() / 2 / 100
+    yunet = cv2.dnn.readNet(str(next(shipped_folder().glob("face_detection_yunet*"))))
+    width, height = fitted(*FileRecording(info).size, SMALL_SIDE)
+    face = yunet.getFLOPS((1, 3, height, width), cv2.CV_32F) / 2
+    return {
+        "peak, 1e9 multiply-adds a second": peak / 1e9,
+        "decode": decoding,
+        "faces, all looks at the whole": frames / FIND_EVERY * face / peak,
+        "video embeddings": frames * picture / peak,
+        "audio embeddings": 4 * frames * sound / peak,
+        "million multiply-adds of a picture": picture / 1e6,
+        "million multiply-adds of 10 ms of sound": sound / 1e6,
+        "million multiply-adds of a look for faces": face / 1e6,
+    }
+
+
+def _multiply_adds_per_second(size: int = 3072) -> float:
+    """Of large matrices in single precision, on all cores; the best of a few."""
+    import torch
+
+    one, other = torch.rand(size, size), torch.rand(size, size)
+    best = float("inf")
+    for _ in range(6):
+        started = time.perf_counter()
+        torch.mm(one, other)
+        best = min(best, time.perf_counter() - started)
+    return float(size**3 / best)
 
 
 def time_stages(video: str, pipeline: Pipeline, clock: Clock) -> list[list[list[float]]]:
@@ -65,7 +126,7 @@ def time_stages(video: str, pipeline: Pipeline, clock: Clock) -> list[list[list[
     with clock.stage("probe"):
         info = probe(video)
         stream, _ = info.require_both()
-        side = side_needed(info, detector, pipeline.geometry)
+        side = side_needed(FileRecording(info), detector, pipeline.geometry)
     colour = pipeline.geometry.colour
     with clock.stage("decode"):
         for _ in read_frames(info, max_side=side, colour=colour):

@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import jsonschema
 import pytest
 
 from avsync.clips import ClipsReport
-from avsync.media import ffmpeg
+from avsync.media.programs import bundled_ffmpeg
 from avsync.remux.report import FixReport
 from avsync.report import SyncReport
 from avsync.schema import schema_of
@@ -39,7 +38,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 # For `each_ffmpeg`: the one that is given, or two that have a name, and paths of more.
 GIVEN = os.environ.get("AVSYNC_FFMPEG")
 MORE = os.environ.get("AVSYNC_TEST_FFMPEGS", "").split(os.pathsep)
-FFMPEGS = (GIVEN,) if GIVEN else ("system", "bundled", *MORE)
+FFMPEGS = (GIVEN,) if GIVEN else ("bundled", "system", *MORE)
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +50,11 @@ def shared() -> Path:
 
 
 @pytest.fixture(params=[name for name in FFMPEGS if name], ids=os.path.basename)
-def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Use each ffmpeg that is here, one after another; gives its path, skips where it is absent.
 
-    It is the one that AVSYNC_FFMPEG names; without that, they are the first on PATH, the one that
-    imageio-ffmpeg carries, and those that the environment variable AVSYNC_TEST_FFMPEGS lists.
+    It is the one that AVSYNC_FFMPEG names; without that, they are the one that imageio-ffmpeg
+    carries, the first on PATH, and those that the environment variable AVSYNC_TEST_FFMPEGS lists.
     """
     path = {"system": shutil.which("ffmpeg"), "bundled": bundled_ffmpeg()}.get(
         request.param, shutil.which(request.param)
@@ -63,17 +62,7 @@ def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if path is None:
         pytest.skip(f"this ffmpeg is not here: {request.param}")
     monkeypatch.setenv("AVSYNC_FFMPEG", path)
-    ffmpeg.find_ffmpeg.cache_clear()
-    yield path
-    ffmpeg.find_ffmpeg.cache_clear()
-
-
-def bundled_ffmpeg() -> str | None:
-    """Path of the ffmpeg inside the package imageio-ffmpeg, whatever is on PATH; None: none."""
-    folder = Path(imageio_ffmpeg.__file__).parent / "binaries"
-    return next(
-        (os.fspath(path) for path in folder.glob("ffmpeg-*") if os.access(path, os.X_OK)), None
-    )
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -283,7 +283,7 @@ def test_a_dry_run_says_both_steps(silent: Path, wav: Path, tmp_path: Path) -> N
 def test_a_container_that_cannot_hold_the_sound_is_named(
     avsync: Command, silent: Path, wav: Path, tmp_path: Path
 ) -> None:
-    done = avsync("fix", silent, "--audio", wav, "-o", tmp_path / "out.mp4")
+    done = avsync("fix", silent, "--audio", wav, "-o", tmp_path / "out.mpg")
     assert done.returncode == 1 and "name an output in .mov or .mkv" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and os.listdir(tmp_path) == []
 
@@ -291,16 +291,17 @@ def test_a_container_that_cannot_hold_the_sound_is_named(
 def test_folders_of_both_are_put_together_by_name(
     avsync: Command, silent: Path, wav: Path, tmp_path: Path
 ) -> None:
-    for folder, path, names in (("v", silent, ("a.mp4", "b.mp4")), ("s", wav, ("a.wav",))):
-        (tmp_path / folder).mkdir()
-        for name in names:
-            shutil.copy(path, tmp_path / folder / name)
+    (tmp_path / "v").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(silent, tmp_path / "v" / name)
+    (tmp_path / "s").mkdir()
+    ffmpeg("-i", wav, "-c:a", "adpcm_ms", tmp_path / "s" / "a.wav")
     argv = ("fix", tmp_path / "v", "--audio", tmp_path / "s", "-o", tmp_path / "o", "--jsonl")
     done = avsync(*argv, "--offset", "-120")
     reports = {Path(r["path"]).name: r for r in fields_of(done.stdout.splitlines())}
     assert reports["b.mp4"]["status"] == "error"
     assert "no sound of its name" in reports["b.mp4"]["reasons"][0]
-    # Uncompressed sound has no place in .mp4, which is said of that file, too.
+    # Such sound has no place in .mp4, which is said of that file, too.
     assert ".mp4 cannot hold its sound" in reports["a.mp4"]["reasons"][0]
 
 

@@ -21,7 +21,7 @@ from timeline import packet_sums, run
 
 from avsync.errors import MediaError, OutputError
 from avsync.findings import Segment
-from avsync.media.container import Inventory
+from avsync.media.container import Inventory, take_inventory
 from avsync.pipeline.loading import Pipeline
 from avsync.remux.fix import fix
 from avsync.remux.move import Move
@@ -52,6 +52,22 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hidden(folder: Path) -> list[str]:
     """Names of what a run left behind."""
     return [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+@pytest.mark.usefixtures("each_ffmpeg")
+@pytest.mark.parametrize("early_ms", [-120.0, 120.0])
+def test_a_short_film_with_b_frames_in_avi(
+    tmp_path: Path, pipeline: Pipeline, early_ms: float
+) -> None:
+    """In AVI its pictures come two later; ffmpegs differ in what they make of the sound."""
+    film, out = tmp_path / "film.mkv", tmp_path / "out.avi"
+    options = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "ac3")
+    write_talking_face(film, seconds=4.0, sound_early_ms=early_ms, size=(416, 234), options=options)
+    report = fix(film, out, pipeline=pipeline)
+    assert report.status == "fixed", report.reasons
+    assert abs(report.residual_ms or 0.0) <= 8
+    (picture,) = take_inventory(out).of_kind("Video")
+    assert " 50 fps" in picture.words, "two ticks a picture"
 
 
 @pytest.mark.slow

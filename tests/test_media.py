@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from talking_face import FLASH_PERIOD_SECONDS, click_and_flash, flash_times, write_media
 
 from avsync.errors import MediaError, ToolMissingError
-from avsync.media import container, ffmpeg, packets
+from avsync.media import container, ffmpeg, packets, programs
 from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.media.search import files_below
@@ -520,22 +520,12 @@ def test_no_process_outlives_its_iterator(
     assert started[0].stdout.closed and started[0].stderr.closed
 
 
-@pytest.fixture
-def forget_ffmpeg() -> Iterator[None]:
-    """Have ffmpeg looked for anew, in this test and after it."""
-    ffmpeg.find_ffmpeg.cache_clear()
-    yield
-    ffmpeg.find_ffmpeg.cache_clear()
-
-
-@pytest.mark.usefixtures("forget_ffmpeg")
 def test_wrong_ffmpeg_is_named(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVSYNC_FFMPEG", "/nowhere/ffmpeg")
     with pytest.raises(ToolMissingError, match="AVSYNC_FFMPEG=/nowhere/ffmpeg: no such program"):
         probe(clip)
 
 
-@pytest.mark.usefixtures("forget_ffmpeg")
 def test_wanted_ffmpeg_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = tmp_path / "my-ffmpeg"
     mine.write_text("#!/bin/sh\n")
@@ -544,11 +534,24 @@ def test_wanted_ffmpeg_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert ffmpeg.find_ffmpeg() == str(mine)
 
 
-@pytest.mark.usefixtures("forget_ffmpeg")
+def test_the_one_that_comes_along_is_before_the_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "ffmpeg"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.delenv("AVSYNC_FFMPEG", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ffmpeg.find_ffmpeg() == (programs.bundled_ffmpeg() or str(other))
+    monkeypatch.setattr(programs, "bundled_ffmpeg", lambda: None)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}")
+    assert ffmpeg.find_ffmpeg() == str(other)
+
+
 def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AVSYNC_FFMPEG", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setattr(programs, "bundled_ffmpeg", lambda: None)
     with pytest.raises(ToolMissingError, match="ffmpeg not found: install it"):
         ffmpeg.find_ffmpeg()
 

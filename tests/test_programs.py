@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, bundled_ffmpeg
+from conftest import Command
 from timeline import H264, make_clicks, packet_sums
 
 from avsync.cli.checks import examine
@@ -20,7 +20,7 @@ from avsync.remux.move import Move, write_proved
 from avsync.remux.options import FixOptions, RemuxOptions
 from avsync.remux.plan import AudioCorrection
 
-REAL = bundled_ffmpeg()
+REAL = programs.bundled_ffmpeg()
 pytestmark = pytest.mark.skipif(REAL is None, reason="imageio-ffmpeg carries none here")
 
 CRASH = 'case "$*" in *-i\\ file:*) kill -SEGV $$ ;; esac\nexec "{real}" "$@"'
@@ -52,18 +52,16 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path
         path.write_text(f"#!/bin/sh\n{script.format(real=REAL)}\n")
         path.chmod(0o755)
         monkeypatch.setenv("AVSYNC_FFMPEG", str(path))
-        ffmpeg.find_ffmpeg.cache_clear()
         monkeypatch.setattr(programs, "_failures", {})
         return path
 
-    yield make
-    ffmpeg.find_ffmpeg.cache_clear()
+    return make
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an ffmpeg that imageio-ffmpeg carries."""
-    monkeypatch.setattr(programs, "bundled_ffmpeg", lambda: None)
+    """Without any but the one that was asked for."""
+    monkeypatch.setattr(programs, "_found", lambda wanted, search: (wanted,))
 
 
 def pixels_and_samples(path: Path, warnings: list[str]) -> tuple[bytes, bytes]:
@@ -84,7 +82,7 @@ def test_where_one_crashes_another_takes_over(
     program = use(script)
     assert pixels_and_samples(clip, warnings) == whole, "not as one ffmpeg decodes it"
     (words,) = set(warnings)
-    assert str(program) in words and signal in words and "imageio-ffmpeg was used" in words
+    assert str(program) in words and signal in words and f"{REAL} was used instead" in words
 
 
 def test_what_one_cannot_write_another_writes(

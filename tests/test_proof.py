@@ -138,6 +138,17 @@ def test_encoded_sound_is_heard_where_it_is(
         assert late == pytest.approx(really - wanted, abs=0.001)
 
 
+@pytest.mark.parametrize("seconds", [0.8, 1.9, 2.0, 3.9])
+@pytest.mark.parametrize("delay", [-0.24, 0.0, 0.24])
+def test_short_sounds_are_heard_too(tmp_path: Path, seconds: float, delay: float) -> None:
+    noise = ("-f", "lavfi", "-i", f"anoisesrc=r=48000:seed=3:a=0.3:d={seconds}")
+    run(*noise, tmp_path / "noise.wav")
+    chain = f"asetpts=PTS+({delay + 0.08})/TB,aresample=async=1:first_pts=0"
+    run("-i", tmp_path / "noise.wav", "-af", chain, tmp_path / "moved.wav")
+    late = seconds_late(sound_of(tmp_path / "noise.wav"), sound_of(tmp_path / "moved.wav"), delay)
+    assert late == pytest.approx(0.08, abs=0.001)
+
+
 def test_what_is_heard_of_silence_noise_and_tones(clip: Path, tmp_path: Path) -> None:
     names = ("silence", "noise", "tone", "tone again")
     sources = ("anullsrc=r=48000", "anoisesrc=r=48000:seed=3:a=0.3", *["sine=f=400:r=48000"] * 2)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import bundled_ffmpeg
 from numpy.typing import NDArray
 from timeline import EVENTS, H264, SECONDS, make_clicks
 from timeline import lags_ms as lags_by_stamps
@@ -20,6 +19,7 @@ from avsync.media.epochs import (
     is_regular,
 )
 from avsync.media.probe import MediaInfo, probe
+from avsync.media.programs import bundled_ffmpeg
 from avsync.media.timeline import (
     PacketTimes,
     Placer,

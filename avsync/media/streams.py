@@ -18,6 +18,9 @@ _PIXEL_ASPECT = re.compile(r"SAR (\d+):(\d+)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
 _TAG = re.compile(r"\((\S+) / 0x[0-9A-F]{8}\)")
 _RATE, _KILOBITS = re.compile(r"(\d+) Hz"), re.compile(r"(\d+) kb/s")
+_FRAME_RATE = re.compile(r"([\d.]+) tbr\b")
+MOST_FRAMES_PER_SECOND = 300  # more is a clock, not a rate of pictures
+ROUNDING = Fraction(1, 100)  # of rates, in ffmpeg's words
 _MONO = re.compile(r" Hz, (?:mono|1 channels)\b")
 
 
@@ -110,6 +113,16 @@ class Stream:
         """None where the container does not say."""
         found = _KILOBITS.search(self.words)
         return 1000 * int(found[1]) if found else None
+
+    @property
+    def frames_per_second(self) -> Fraction | None:
+        """Of a picture, as its stamps lie at least apart; None where they tell of no rate."""
+        found = _FRAME_RATE.search(self.words)
+        if found is None or not 0 < float(found[1]) <= MOST_FRAMES_PER_SECOND:
+            return None
+        of_film = Fraction(round(1.001 * float(found[1])) * 1000, 1001)
+        said = Fraction(found[1])
+        return of_film if said != round(said) and abs(of_film - said) < ROUNDING else said
 
     @property
     def is_mono(self) -> bool:

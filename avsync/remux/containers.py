@@ -34,18 +34,27 @@ def what_is(stream: Stream) -> str:
 
 
 def described(kept: list[Stream], suffix: str) -> list[str]:
-    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses.
-
-    And the form of H.264 that AVI wants, which ffmpeg makes by itself for others alone.
-    """
+    """Dispositions, which ffmpeg otherwise adds to, and track names, which it otherwise loses."""
     options: list[str] = []
     for place, stream in enumerate(kept):
         if stream.kind in ("Video", "Audio", "Subtitle"):
             options += [f"-disposition:{place}", disposition_option(stream.dispositions)]
         if suffix in EDIT_LISTS and "name" in stream.tags and "title" not in stream.tags:
             options += [f"-metadata:s:{place}", f"title={stream.tags['name']}"]
-        if suffix == ".avi" and stream.codec == "h264":
-            options += [f"-bsf:{place}", "h264_mp4toannexb"]
+        if suffix == ".avi":
+            options += _for_avi(place, stream)
+    return options
+
+
+def _for_avi(place: int, stream: Stream) -> list[str]:
+    """The form of H.264 that AVI wants, and a clock that ticks twice a picture.
+
+    ffmpeg chose such a clock by itself up to version 7. From its successors' ticks of the input,
+    readers take a delay of two pictures, as B-frames have, for one of two ticks.
+    """
+    options = [f"-bsf:{place}", "h264_mp4toannexb"] if stream.codec == "h264" else []
+    if stream.kind == "Video" and (rate := stream.frames_per_second):
+        options += [f"-time_base:{place}", f"{rate.denominator}/{2 * rate.numerator}"]
     return options
 
 

@@ -49,12 +49,14 @@ def seconds_late(before: Sound, after: Sound, delay_seconds: float) -> float | N
     """
     old, new = _samples(before), _samples(after)
     size, reach = (round(s * SAMPLE_RATE) for s in (PIECE_SECONDS, REACH_SECONDS))
-    size, delay = min(size, len(old)), round(delay_seconds * SAMPLE_RATE)
+    delay = round(delay_seconds * SAMPLE_RATE)
+    first, last = max(0, -delay), min(len(old), len(new) - delay)  # of what both have
+    size = min(size, last - first)
     padded = np.pad(new, reach)
     lags: list[float] = []
-    for start in range(0, len(old) - size + 1, max(1, size)):
+    for start in range(first, last - size + 1, size) if size > 0 else ():
         piece, place = old[start : start + size], start + delay
-        if 0 <= place <= len(new) - size and np.sqrt(np.mean(piece**2)) > SILENT_RMS:
+        if np.sqrt(np.mean(piece**2)) > SILENT_RMS:
             lags.append(_lag(piece, padded[place : place + size + 2 * reach], reach))
     known = np.array(lags)
     if np.isnan(known).sum() * 2 > len(known):
