@@ -16,13 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
 from avsync.faces.boxes import Box
 from avsync.faces.crops import crop
 from avsync.faces.resolution import side_needed
-from avsync.faces.tracking import FIND_EVERY, SMALL_SIDE, FacesInFrame, follow_faces
-from avsync.media.decode import fitted, read_frames, read_samples
+from avsync.faces.tracking import FacesInFrame, follow_faces
+from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.media.programs import find_ffmpeg
 from avsync.media.recording import FileRecording
@@ -74,14 +72,13 @@ def limits_of(video: str, pipeline: Pipeline) -> dict[str, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from avsync.model import weights
-    from avsync.system.downloads import shipped_folder
 
     started = time.perf_counter()
     argv = [find_ffmpeg(), "-v", "error", "-i", video, "-map", "0:V:0", "-f", "null", "-"]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     decoding = time.perf_counter() - started
     info = probe(video)
-    assert info.duration_seconds and pipeline.detector
+    assert info.duration_seconds
     frames = round(info.duration_seconds * FRAMES_PER_SECOND)
     streams = weights.load(pipeline.options.weights).streams
     pixels = pipeline.geometry.pixels
@@ -91,18 +88,13 @@ def limits_of(video: str, pipeline: Pipeline) -> dict[str, float]:
         streams.embed_audio(torch.zeros(119, 13))
     peak = _multiply_adds_per_second()
     picture, sound = of_picture.get_total_flops() / 2, of_sound.get_total_flops() / 2 / 100
-    yunet = cv2.dnn.readNet(str(next(shipped_folder().glob("face_detection_yunet*"))))
-    width, height = fitted(*FileRecording(info).size, SMALL_SIDE)
-    face = yunet.getFLOPS((1, 3, height, width), cv2.CV_32F) / 2
     return {
         "peak, 1e9 multiply-adds a second": peak / 1e9,
         "decode": decoding,
-        "faces, all looks at the whole": frames / FIND_EVERY * face / peak,
         "video embeddings": frames * picture / peak,
         "audio embeddings": 4 * frames * sound / peak,
         "million multiply-adds of a picture": picture / 1e6,
         "million multiply-adds of 10 ms of sound": sound / 1e6,
-        "million multiply-adds of a look for faces": face / 1e6,
     }
 
 

@@ -46,13 +46,23 @@ class DetectorSpec:
 
 def _open_yunet(paths: list[Path]) -> Find:
     # The network that face-alignment wraps, called without importing torch and numba for it.
+    from avsync.faces.yunet import open_yunet
+
+    try:
+        return open_yunet(paths[0], MIN_SCORE)
+    except ImportError:  # without onnxruntime
+        return open_opencv_yunet(paths[0])
+
+
+def open_opencv_yunet(path: Path) -> Find:
+    """YuNet as OpenCV runs it; the faces are the same."""
     import cv2
 
     logging = cv2.utils.logging
     with _one_quiet_opening:  # of a graph engine that warns
         level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)
         try:
-            network = cv2.FaceDetectorYN.create(str(paths[0]), "", (0, 0), MIN_SCORE, 0.3)
+            network = cv2.FaceDetectorYN.create(str(path), "", (0, 0), MIN_SCORE, 0.3)
         finally:
             logging.setLogLevel(level)
 

@@ -4,8 +4,6 @@ Its graph, exported from its own code without any weights (`tests/make_graphs.py
 module, and is run with the tensors of any weights file of that network.
 """
 
-import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -18,14 +16,12 @@ from numpy.typing import NDArray
 from avsync.errors import WeightsError
 from avsync.model.config import DEFAULT_CONFIG
 from avsync.model.runtimes import Embedded, RuntimeName, Waiting
+from avsync.system.onnx import open_graph
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 COUNTERS = "num_batches_tracked"  # are of use to training alone
-FATAL = 4  # what onnxruntime logs: all else is raised
-SWITCH = "ORT_DISABLE_TELEMETRY"
-_one_imports = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +79,10 @@ def graph(stream: str) -> bytes:
 
 
 def _session(stream: str, path: Path, tensors: Mapping[str, Embedded]) -> "InferenceSession":
-    onnxruntime = _onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = FATAL
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
-    options.add_external_initializers(list(tensors), values)
     try:
-        return onnxruntime.InferenceSession(
-            graph(stream), options, providers=["CPUExecutionProvider"]
-        )
+        return open_graph(graph(stream), tensors)
+    except ImportError:
+        raise
     except Exception as error:  # it has a dozen kinds, below Exception
         why = " ".join(str(error).split())
         raise WeightsError(f"{path}: its tensors do not fit its network: {why}") from error
-
-
-def _onnxruntime() -> Any:
-    """The module; where this imports it, nothing is written to a cache, or sent to its makers.
-
-    It asks the environment when it is imported, which is then as it was: a program that uses avsync
-    may think otherwise.
-    """
-    with _one_imports:
-        known = os.environ.get(SWITCH)
-        os.environ[SWITCH] = known or "1"
-        try:
-            import onnxruntime
-        finally:
-            if known is None:
-                del os.environ[SWITCH]
-    return onnxruntime
