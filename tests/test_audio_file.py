@@ -18,11 +18,12 @@ from avsync import DetectOptions
 from avsync import detect as measure
 from avsync.errors import MediaError, UsageError
 from avsync.media.container import take_inventory
-from avsync.media.decode import Span
+from avsync.media.decode import Span, read_samples
 from avsync.media.ffmpeg import find_ffmpeg
 from avsync.media.pairs import sound_for
 from avsync.media.probe import probe
 from avsync.media.recording import FileRecording, PairedRecording
+from avsync.timebase import SAMPLE_RATE
 
 EARLY_MS = -120.0
 PCM = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le")
@@ -278,6 +279,32 @@ def test_a_dry_run_says_both_steps(silent: Path, wav: Path, tmp_path: Path) -> N
         subprocess.run(shlex.split(command), check=True, capture_output=True)
     after = measure(out, DetectOptions())
     assert after.offset_ms is not None and abs(after.offset_ms) <= 8
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
+def test_the_films_own_sound_can_be_kept(
+    avsync: Command, both: Path, silent: Path, tmp_path: Path, kind: str
+) -> None:
+    """Its own, in step with nothing, stays where it was; the other is moved, and is the default."""
+    film, sound, out = tmp_path / "film.mkv", tmp_path / "sound.m4a", tmp_path / f"out{kind}"
+    sine = ("-f", "lavfi", "-i", "sine=duration=4:sample_rate=48000")
+    ffmpeg(
+        "-i", silent, *sine, *("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac"), film
+    )
+    ffmpeg("-i", both, "-map", "0:a", "-c:a", "aac", "-ar", "48000", sound)
+    done = avsync("fix", film, "--audio", sound, "--keep-sound", "-o", out, "--json")
+    report = json.loads(done.stdout)
+    assert report["status"] == "fixed", report["reasons"]
+    assert abs(report["residual_ms"]) <= 8
+    tracks = take_inventory(out).of_kind("Audio")
+    assert len(tracks) == 2
+    if kind != ".ts":
+        assert ["default" in track.dispositions for track in tracks] == [False, True]
+    own = np.concatenate([*read_samples(probe(out, audio_track=1))])
+    pitch = np.argmax(np.abs(np.fft.rfft(own))) * SAMPLE_RATE / len(own)
+    assert len(own) > 3.9 * SAMPLE_RATE and pitch == pytest.approx(440, abs=2), "its sine"
+    refused = avsync("fix", film, "--keep-sound", "-o", out)
+    assert refused.returncode == 2 and "--keep-sound" in refused.stderr
 
 
 def test_a_container_that_cannot_hold_the_sound_is_named(

@@ -40,6 +40,9 @@ Drift = Annotated[bool, typer.Option(help="Also look for sound that runs away.")
 Pitch = Annotated[
     bool, typer.Option("--keep-pitch", help="Correct drift without a change of pitch.")
 ]
+KeepSound = Annotated[
+    bool, typer.Option("--keep-sound", help="Beside --audio, keep the film's own sound, as it is.")
+]
 Tolerable = Annotated[str, typer.Option(help="Leave alone what is inside: as in detect.")]
 Always = Annotated[bool, typer.Option("--always-write", help="Copy what is inside the tolerance.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the ffmpeg command, write nothing.")]
@@ -68,6 +71,7 @@ def fix(
     cropped: opt.Cropped = False,
     weights: opt.WeightsName = "default",
     audio: opt.Audio = None,
+    keep_sound: KeepSound = False,
     device: opt.Device = "auto",
     runtime: opt.Runtime = "auto",
     globs: opt.Globs = None,
@@ -92,7 +96,7 @@ def fix(
             audio=audio, video_track=video_track, accept=accept,
         ),
         offset, Tolerance.of(tolerance), always_write, force, dry_run, drift,
-        RemuxOptions(audio_track, reencode_audio, keep_pitch),
+        RemuxOptions(audio_track, reencode_audio, keep_pitch, keep_sound),
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json)
     places = Places(opt.named(inputs, null), output, globs or [], null)

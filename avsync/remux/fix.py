@@ -123,11 +123,12 @@ def _fixed_together(
     picture = local_file(path)
     sound = local_file(audio_of(picture, options.detect) or "")
     track = options.remux.audio_track or options.detect.audio_track
-    pair = Pair.of(Path(readable(picture)), Path(readable(sound)), track)
+    pair = Pair.of(Path(readable(picture)), Path(readable(sound)), track, options.remux.keep_sound)
+    last = len(pair.own) + 1 if pair.own else None
     alone = replace(
         options,
-        detect=replace(options.detect, audio=None, audio_track=None),
-        remux=replace(options.remux, audio_track=None),
+        detect=replace(options.detect, audio=None, audio_track=last),
+        remux=replace(options.remux, audio_track=last, keep_sound=False),
         always_write=True,  # the file of both is what is asked for
     )
     with joined(pair, target, options.force, progress) as (film, notes):

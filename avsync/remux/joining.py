@@ -28,8 +28,6 @@ from avsync.remux.run import write
 from avsync.system.atomic import safe_output
 from avsync.system.progress import Progress, silent
 
-SOUND_INDEX = 1_000_000  # of the sound, beside the indices of the picture's file
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -38,17 +36,22 @@ class Pair:
     Attributes
     ----------
     picture, sound : Inventory
-        What is in the files. The picture's own sound is left out, all else of it is kept.
+        What is in the files.
     track : Stream
         The sound that is taken.
+    keeps_own : bool
+        Whether the picture's own sound is kept, too; all else of its file is.
     """
 
     picture: Inventory
     sound: Inventory
     track: Stream
+    keeps_own: bool = False
 
     @classmethod
-    def of(cls, picture: Path, sound: Path, audio_track: int | None = None) -> "Pair":
+    def of(
+        cls, picture: Path, sound: Path, audio_track: int | None = None, keeps_own: bool = False
+    ) -> "Pair":
         """Look at both files. Raises MediaError where there is no such sound."""
         of_sound = take_inventory(sound)
         tracks = of_sound.of_kind("Audio")
@@ -56,14 +59,38 @@ class Pair:
             raise MediaError(f"{sound}: no audio stream; there is no sound to take")
         if not 1 <= (audio_track or 1) <= len(tracks):
             raise MediaError(f"{sound}: no audio track {audio_track}; it has {len(tracks)}")
-        return cls(take_inventory(picture), of_sound, tracks[(audio_track or 1) - 1])
+        return cls(take_inventory(picture), of_sound, tracks[(audio_track or 1) - 1], keeps_own)
+
+    @property
+    def index(self) -> int:
+        """Of the sound, behind the indices of the picture's file."""
+        return 1 + max(stream.index for stream in self.picture.streams)
+
+    @property
+    def own(self) -> list[Stream]:
+        """The picture's own sounds that are kept; none of them is played unless asked for."""
+        tracks = self.picture.of_kind("Audio") if self.keeps_own else []
+        return [replace(track, words=track.words.replace("(default)", "")) for track in tracks]
 
     @property
     def inventory(self) -> Inventory:
         """What will be in the one file, the sound last."""
-        track = replace(self.track, index=SOUND_INDEX)
+        track = replace(self.track, index=self.index)
         others = (stream for stream in self.picture.streams if stream.kind != "Audio")
-        return replace(self.picture, streams=(*others, track))
+        return replace(self.picture, streams=(*others, *self.own, track))
+
+    @property
+    def original(self) -> Original:
+        """The stamps of both, the sound's as late as its file begins after the picture's."""
+        film, alone = self.inventory, replace(self.sound, streams=(self.track,))
+        stamps = Original.of(replace(film, streams=film.streams[:-1])).stamps
+        heard = Original.of(alone).stamps[self.track.index]
+        return Original(film, {**stamps, self.index: heard}, was_mended=False)
+
+    @property
+    def delay_seconds(self) -> float:
+        """Of the sound's stamps, for the earliest moments of both to be the same."""
+        return self.picture.start_seconds - self.sound.start_seconds
 
     def plan(self, suffix: str, left_out: tuple[int, ...] = ()) -> Plan:
         """What ffmpeg has to do; optional streams may be left out."""
@@ -94,7 +121,7 @@ class Pair:
         return shlex.join(["ffmpeg", "-nostdin", *real])
 
     def _place(self, stream: Stream) -> str:
-        return f"1:{self.track.index}" if stream.index == SOUND_INDEX else f"0:{stream.index}"
+        return f"1:{self.track.index}" if stream.index == self.index else f"0:{stream.index}"
 
 
 @contextmanager
@@ -110,14 +137,8 @@ def joined(
     with safe_output(pair.picture.path, target, force, size) as whole:
         draft = whole.path.with_suffix(suffix)
         planned, notes = write(lambda out: pair.plan(suffix, out), film, draft, target, progress)
-        pictures = [index for index in planned.streams if index != SOUND_INDEX]
-        alone = replace(pair.sound, streams=(pair.track,))
-        silent_film = replace(film, streams=film.streams[:-1])
-        doubts = (
-            *compare(Original.of(silent_film), draft, pictures, {}).doubts,
-            *compare(Original.of(alone), draft, [pair.track.index], {}).doubts,
-        )
-        if doubts:
+        delays = {pair.index: pair.delay_seconds}
+        if doubts := compare(pair.original, draft, planned.streams, delays).reasons:
             raise MediaError(f"{target}: {'; '.join(doubts)}; encode its sound anew first")
         yield draft, notes
 

@@ -19,6 +19,8 @@ class RemuxOptions:
         Delay or cut the samples, for players and editors that ignore start times.
     keep_pitch : bool
         Cure drift without a change of pitch.
+    keep_sound : bool
+        Beside sound from a file of its own, keep the picture's, as it is.
 
     Examples
     --------
@@ -29,6 +31,7 @@ class RemuxOptions:
     audio_track: int | None = None
     reencode_audio: bool = False
     keep_pitch: bool = False
+    keep_sound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +83,8 @@ class FixOptions:
         if moved and heard and moved != heard:
             why = f"{heard} is to be heard, this one moved: name one"
             raise UsageError(why, "audio_track", moved)
+        if self.remux.keep_sound and self.detect.audio is None:
+            why = "is for sound from a file of its own: name that file (audio), too"
+            raise UsageError(why, "keep_sound", True)
         if self.offset_ms is not None and not abs(self.offset_ms) <= 3_600_000:
             raise UsageError("at most an hour, in milliseconds", "offset_ms", self.offset_ms)
