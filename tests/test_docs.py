@@ -29,6 +29,8 @@ OTHERS |= {"--python", "--without-pip"}
 OTHERS |= {"--torch-backend", "--audio-delay", "--audio-desync", "--sync", "--no-deps"}
 OTHERS |= {
     "--rival",
+    "--score",
+    "--limits",
     "--scenes",
     "--choose",
     "--page",
