@@ -172,6 +172,32 @@ def test_what_is_no_program_is_said_in_a_line(
     assert done.returncode == 1 and "no ffmpeg" in done.stdout
 
 
+def test_one_that_comes_along_and_cannot_be_run_is_done_without(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a program for another machine."""
+    foreign, own = tmp_path / "ffmpeg-foreign", tmp_path / "ffmpeg"
+    foreign.write_bytes(b"\x7fELF garbage")
+    own.write_text(f'#!/bin/sh\nexec "{REAL}" "$@"\n')
+    for path in (foreign, own):
+        path.chmod(0o755)
+    monkeypatch.delenv("AVSYNC_FFMPEG", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(programs, "bundled_ffmpeg", lambda: str(foreign))
+    monkeypatch.setattr(programs, "_failures", {})
+    warnings: list[str] = []
+    pixels, samples = pixels_and_samples(clip, warnings)
+    assert pixels and samples
+    (words,) = set(warnings)
+    assert f"{foreign}: cannot be run" in words and f"{own} was used instead" in words
+    assert ffmpeg.version().startswith("ffmpeg ")
+    frames = iter([b"\0" * 32 * 32 * 3] * 5)
+    raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", "32x32", "-i", "pipe:0")
+    monkeypatch.setattr(programs, "_failures", {})
+    ffmpeg.write_drawn([*raw, str(tmp_path / "drawn.mkv")], frames, "drawn.mkv")
+    assert (tmp_path / "drawn.mkv").stat().st_size
+
+
 def test_each_ffmpeg_here_is_new_enough(each_ffmpeg: str) -> None:
     assert ffmpeg.find_ffmpeg() == each_ffmpeg == os.fspath(programs.ffmpeg_for(""))
     assert ffmpeg.version().startswith("ffmpeg ")

@@ -80,6 +80,7 @@ def version() -> str:
     ToolMissingError
         Where it is too old.
     """
+    run("-version")  # where the system cannot run it, another takes over
     program = programs.ffmpeg_for("")
     if programs.replace_old(program, header_of(program)):
         program = programs.ffmpeg_for("")

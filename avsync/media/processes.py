@@ -92,9 +92,8 @@ def pieces(
 ) -> Iterator[bytes]:
     """Yield what ffmpeg writes; where it crashes, another one takes over at that place."""
     while True:
-        program = programs.ffmpeg_for(work.url)
         rest = b""
-        with _started(program, work) as process:
+        with _started(work) as (program, process):
             assert process.stdout
             for place, piece in enumerate(iter(partial(take, process.stdout), b"")):
                 if not is_whole(piece):
@@ -113,7 +112,7 @@ def pieces(
 
 def feed(work: Work, chunks: Iterable[bytes]) -> None:
     """Write to ffmpeg's stdin, to the end, or until it takes no more; what it says is kept."""
-    with _started(programs.ffmpeg_for(work.url), work, subprocess.PIPE) as process:
+    with _started(work, subprocess.PIPE) as (_, process):
         assert process.stdin
         with suppress(BrokenPipeError):  # it has ended: its status says how
             for chunk in chunks:
@@ -136,7 +135,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     url = _input_in(arguments)
     while True:
         program = programs.ffmpeg_for(url)
-        done = _done([program, "-nostdin", *_patient(arguments)])
+        try:
+            done = _done([program, "-nostdin", *_patient(arguments)])
+        except ToolMissingError as error:
+            if programs.replace_unusable(program, str(error)):
+                continue
+            raise
         if not _is_replaced(program, done.stderr, url, done.returncode):
             done.stderr = HEADER.sub(b"", done.stderr)
             return done
@@ -144,12 +148,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 @contextmanager
 def _started(
-    program: str, work: Work, stdin: int = subprocess.DEVNULL
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose words are collected; it ends with the block."""
-    argv, pipe = [program, *_patient(work.arguments)], subprocess.PIPE
-    with _can_start(program):
-        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe)
+    work: Work, stdin: int = subprocess.DEVNULL
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A program, and its process, whose words are collected; it ends with the block."""
+    program, process = _start(work, stdin)
     assert process.stdout and process.stderr
     _widen(process.stdout)
     if work.listener:
@@ -166,7 +168,7 @@ def _started(
     # of a line would bring Python down.
     atexit.register(end)
     try:
-        yield process
+        yield program, process
     finally:
         atexit.unregister(end)
         end()
@@ -228,6 +230,20 @@ def _is_replaced(program: str, said: bytes, url: str, status: int) -> bool:
     if 0 <= status < EXCEPTION:
         return False
     return programs.replace_crashed(program, header_of(program), url, status)
+
+
+def _start(work: Work, stdin: int) -> tuple[str, subprocess.Popen[bytes]]:
+    """Raises ToolMissingError where the system cannot run any, or not what was asked for."""
+    pipe = subprocess.PIPE
+    while True:
+        program = programs.ffmpeg_for(work.url)
+        argv = [program, *_patient(work.arguments)]
+        try:
+            with _can_start(program):
+                return program, subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe)
+        except ToolMissingError as error:
+            if not programs.replace_unusable(program, str(error)):
+                raise
 
 
 @cache

@@ -84,6 +84,12 @@ def notes_on(url: str) -> list[str]:
     return [f"{why}: {ffmpeg_for(url)} was used instead"] if why else []
 
 
+def replace_unusable(program: str, why: str) -> bool:
+    """Whether another ffmpeg is used from now on, as the system cannot run one nobody asked for."""
+    asked_for = _candidates()[0] if os.environ.get("AVSYNC_FFMPEG") else None
+    return program != asked_for and _is_replaced(program, "", why)
+
+
 def replace_old(program: str, header: str) -> bool:
     """Whether an ffmpeg, by its header, is too old, and another is used from now on.
 
