@@ -28,6 +28,7 @@ from avsync.model.runtimes import Embedded, Waiting
 from avsync.timebase import WINDOW_FRAMES, WINDOW_HOPS
 from avsync.tracks import FaceTrack
 
+STORED_BATCHES = 64  # each of 32 windows
 LONG_FRAMES, LONG_HOPS = 15_000, 60_000  # ten minutes
 
 
@@ -39,22 +40,32 @@ class _OpenTrack:
     boxes: list[Box] = field(default_factory=list)
     waiting: list[Crop] = field(default_factory=list)
     done: deque[Future[Waiting]] = field(default_factory=deque)
+    stored: list[Embedded] = field(default_factory=list)
 
     def embed(self, batches: Batches) -> None:
         """Embed the windows that are complete; the last four frames belong to the next, too."""
         if len(self.waiting) >= WINDOW_FRAMES:
             self.done.append(batches.embed(self.waiting))
             self.waiting = self.waiting[1 - WINDOW_FRAMES :]
+        if len(self.done) > 2 * STORED_BATCHES:
+            self._store(STORED_BATCHES)
 
     def close(self, size: int) -> FaceTrack:
         """Wait for what is being embedded; of long tracks it is kept in half precision."""
         boxes = np.array([(b.x, b.y, b.width, b.height) for b in self.boxes], np.float32)
         count = max(0, len(boxes) - WINDOW_FRAMES + 1)
+        if self.done:
+            self._store(len(self.done))
         video = np.empty((count, size), np.float16 if count > LONG_FRAMES else np.float32)
-        step = FRAMES_PER_BATCH - WINDOW_FRAMES + 1
-        for first in range(0, count, step):
-            video[first : first + step] = self.done.popleft().result()()
+        first = 0
+        for rows in self.stored:
+            video[first : first + len(rows)] = rows
+            first += len(rows)
         return FaceTrack(self.first_frame, boxes, video)
+
+    def _store(self, batches: int) -> None:
+        """Put the oldest together: thousands of small arrays would leave memory in pieces."""
+        self.stored.append(np.concatenate([self.done.popleft().result()() for _ in range(batches)]))
 
 
 def embed_tracks(
