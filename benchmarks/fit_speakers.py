@@ -99,7 +99,7 @@ def fit(rows: Tensor, truth: Tensor, there: Tensor) -> None:
         optimizer.zero_grad()
         told = posterior(rows, there, *parameters)[there].clamp(1e-5, 1 - 1e-5)
         loss = torch.nn.functional.binary_cross_entropy(told, truth[there])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if step % 10 == 9:

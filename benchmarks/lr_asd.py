@@ -114,10 +114,11 @@ def crops_of(frames: Sequence[NDArray[np.uint8]], boxes: NDArray[np.float32]) ->
     for frame, (x, y, width, height) in zip(frames, boxes.tolist(), strict=True):
         long = max(width, height)
         half, middle = SIDE * long / 2, y + BELOW * long
-        corners = np.float32(
+        corners = np.array(
             [[x - half, middle - half], [x + half, middle - half], [x - half, middle + half]]
         )
-        move = cv2.getAffineTransform(corners, np.float32([[0, 0], [PIXELS, 0], [0, PIXELS]]))
+        there = np.array([[0, 0], [PIXELS, 0], [0, PIXELS]])
+        move = cv2.getAffineTransform(corners.astype(np.float32), there.astype(np.float32))
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         crops.append(cv2.warpAffine(grey, move, (PIXELS, PIXELS), flags=cv2.INTER_AREA))
     return np.array(crops, np.uint8)

@@ -122,7 +122,8 @@ def look(path: Path, measure: Measure, seed: Path, truth_ms: float) -> Fate:
     said = done.result or {}
     reason = " / ".join(said.get("reasons", ()))
     faults = [*done.faults, *untidy(done, reason)]
-    outcome = {"undetermined": "undetermined", "error": "refused"}.get(said.get("status"), "none")
+    status = str(said.get("status"))
+    outcome = {"undetermined": "undetermined", "error": "refused"}.get(status, "none")
     offset = said.get("offset_ms")
     if offset is not None:
         outcome = judge(path, seed, offset, truth_ms)

@@ -88,9 +88,9 @@ def _damaged(
         return wiped
     if damage == "cut":
         pieces = (data[:length], data[length:], np.r_[data[:start], data[start + length :]])
-        return pieces[int(rng.integers(3))]
+        return np.asarray(pieces[int(rng.integers(3))])
     if damage == "doubled":
-        return np.r_[data[: start + length], data[start:]]
+        return np.asarray(np.r_[data[: start + length], data[start:]])
     place = _place(rng, size)
     moved = np.r_[data[:start], data[start + length :]]
     spliced = (  # into one of another kind, its own beginning again, or a piece elsewhere
@@ -98,7 +98,7 @@ def _damaged(
         np.r_[data[:place], data],
         np.r_[moved[:place], data[start : start + length], moved[place:]],
     )
-    return spliced[int(rng.integers(3))]
+    return np.asarray(spliced[int(rng.integers(3))])
 
 
 def _place(rng: np.random.Generator, size: int) -> int:

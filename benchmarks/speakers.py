@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lr_asd import LrAsd, crops_of, mfcc_of
@@ -35,7 +36,7 @@ from avsync.sync.speakers import stretches
 
 COLLAR_FRAMES = 6
 LOWEST = -1e3  # score of a face that was not found
-Scores = dict[str, list[NDArray]]
+Scores = dict[str, list[NDArray[Any]]]
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def main() -> None:
         chosen.json.write_text(json.dumps([{**r["facts"], **figures([r])} for r in results]))
 
 
-def measure(scene: Scene, path: Path, pipeline: Pipeline, rival: LrAsd | None) -> dict:
+def measure(scene: Scene, path: Path, pipeline: Pipeline, rival: LrAsd | None) -> dict[str, Any]:
     """Scores and segments of each panel, by who says so."""
     from talking_face import AAC, write_media
 
@@ -111,7 +112,7 @@ def by_panel(
     scores: list[NDArray[np.float32]],
     shape: tuple[int, int],
     threshold: float | None = None,
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """(panels, T) of scores, and of what is told as speech: at a threshold, or by segments."""
     score, told = np.full(shape, LOWEST), np.zeros(shape, bool)
     for face, own in zip(report.faces, scores, strict=True):
@@ -127,7 +128,7 @@ def by_panel(
     return {"score": score, "told": told}
 
 
-def figures(results: list[dict]) -> dict[str, dict[str, float]]:
+def figures(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Of all scenes together, by who says so."""
     truth = np.concatenate([r["truth"].ravel() for r in results])
     far = np.concatenate([away_from_edges(r["truth"]).ravel() for r in results])
@@ -154,7 +155,7 @@ def away_from_edges(truth: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.broadcast_to(~near, truth.shape)
 
 
-def average_precision(score: NDArray, truth: NDArray[np.bool_]) -> float:
+def average_precision(score: NDArray[Any], truth: NDArray[np.bool_]) -> float:
     """Area below precision by recall; 0 where nobody speaks."""
     right = truth[np.argsort(-score, kind="stable")]
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
@@ -166,13 +167,13 @@ def share(told: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
     return float(told[of].mean()) if of.any() else 0.0
 
 
-def right_at(score: NDArray, truth: NDArray[np.bool_], false: float) -> float:
+def right_at(score: NDArray[Any], truth: NDArray[np.bool_], false: float) -> float:
     """Share of speech above the threshold that lets through so much of the rest."""
     threshold = np.quantile(score[~truth], 1 - false)
     return float((score[truth] > threshold).mean())
 
 
-def describe(results: list[dict]) -> str:
+def describe(results: list[dict[str, Any]]) -> str:
     """A line."""
     seconds = sum(r["facts"]["seconds"] for r in results)
     took = sum(r["facts"]["took"] for r in results)
@@ -184,7 +185,7 @@ def describe(results: list[dict]) -> str:
     return f"{seconds:.0f} s in {took:.0f} s; {'; '.join(parts)} {who}"
 
 
-def table(results: list[dict]) -> list[str]:
+def table(results: list[dict[str, Any]]) -> list[str]:
     """In Markdown."""
     lines = [
         "| | scenes | average precision | right | false | right, collar | false, collar "

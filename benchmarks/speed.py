@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     names = [line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("model name")]
-    capable = getattr(torch.cpu, "get_capabilities", dict)()
+    capable: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return {
         "processor": names[0].split(":")[1].strip() if names else platform.processor(),
         "cores": cores(),
@@ -99,7 +99,7 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
     whole = sides["syncnet-python"]["seconds"]
 
     def pair(side: str) -> float:
-        return sum(1 / windows[f"{side}, {stream}"] for stream in ("pictures", "sounds"))
+        return sum(1 / float(windows[f"{side}, {name}"]) for name in ("pictures", "sounds"))
 
     return {
         "avsync / syncnet-python": whole / sides["avsync"]["seconds"],
@@ -140,7 +140,7 @@ def run(argv: Sequence[str | Path], **environment: str) -> Run:
 
 def _avsync(video: Path, folder: Path, faces: list[str], repeats: int) -> dict[str, Any]:
     checkpoint, short = _made_checkpoint(folder), folder / "short.mp4"
-    cut = [ffmpeg.find_ffmpeg(), "-v", "error", "-y", "-t", str(SHORT_SECONDS), "-i", video]
+    cut = [ffmpeg.find_ffmpeg(), "-v", "error", "-y", "-t", str(SHORT_SECONDS), "-i", str(video)]
     subprocess.run([*cut, "-c", "copy", short], check=True, stdin=subprocess.DEVNULL)
     perfect = ["--weights", str(checkpoint)]
     stages = run([sys.executable, HERE / "stages.py", video, *faces, "--boxes", folder / "boxes"])
@@ -176,14 +176,15 @@ def score(video: Path, count: int, rival: Path | None, folder: Path) -> dict[str
     """Clips of a video scored by `avsync score`, with one job and two, and by the rival."""
     clips = [folder / "score" / f"{number:03}.mp4" for number in range(count)]
     clips[0].parent.mkdir()
-    seconds = probe(video).duration_seconds / count
+    seconds = (probe(video).duration_seconds or 0.0) / count
     for number, clip in enumerate(clips):
-        part = ["-ss", f"{number * seconds:.3f}", "-t", f"{seconds:.3f}", "-i", video]
-        argv = [ffmpeg.find_ffmpeg(), "-v", "error", *part, "-c:v", "libx264", "-crf", "17", clip]
+        part = ["-ss", f"{number * seconds:.3f}", "-t", f"{seconds:.3f}", "-i", str(video)]
+        coded = ["-c:v", "libx264", "-crf", "17", str(clip)]
+        argv = [ffmpeg.find_ffmpeg(), "-v", "error", *part, *coded]
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
-    checkpoint = ["--weights", _made_checkpoint(folder)]
-    ours = [sys.executable, "-m", "avsync", "score", *clips, *checkpoint, "--json", "--jobs"]
-    sides = {f"avsync score --jobs {jobs}": run([*ours, str(jobs)]) for jobs in (1, 2)}
+    checkpoint = ["--weights", str(_made_checkpoint(folder))]
+    ours = [sys.executable, "-m", "avsync", "score", *map(str, clips), *checkpoint, "--json"]
+    sides = {f"avsync score --jobs {jobs}": run([*ours, "--jobs", str(jobs)]) for jobs in (1, 2)}
     if rival:
         given: list[Path] = []
         for clip in clips:

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from avsync.faces.boxes import Box
 from avsync.faces.crops import crop
 from avsync.faces.resolution import side_needed
@@ -24,6 +27,7 @@ from avsync.media.decode import read_frames, read_samples
 from avsync.media.probe import probe
 from avsync.media.programs import find_ffmpeg
 from avsync.media.recording import FileRecording
+from avsync.model.batches import Crop
 from avsync.model.embed import embed_crops, embed_sound
 from avsync.pipeline.detect import verdict
 from avsync.pipeline.loading import Pipeline, take_over
@@ -146,14 +150,13 @@ def _numbers(seen: list[FacesInFrame]) -> list[int]:
     return sorted({number for faces in seen for number in faces.boxes})
 
 
-def _crops(seen: list[FacesInFrame], number: int, pipeline: Pipeline) -> list:  # type: ignore[type-arg]
+def _crops(seen: list[FacesInFrame], number: int, pipeline: Pipeline) -> list[Crop]:
     geometry = pipeline.geometry
     found = [faces for faces in seen if number in faces.boxes]
     return [crop(faces.frame, faces.boxes[number], geometry) for faces in found]
 
 
-def _track(seen: list[FacesInFrame], number: int, scale: float) -> tuple[int, object]:
-    import numpy as np
+def _track(seen: list[FacesInFrame], number: int, scale: float) -> tuple[int, NDArray[np.float32]]:
 
     found = [faces for faces in seen if number in faces.boxes]
     boxes = [faces.boxes[number].scaled(scale) for faces in found]

@@ -71,10 +71,10 @@ class Track:
 def decode(path: Path) -> Decoded:
     """The first film and the first sound track of a file; empty what cannot be decoded."""
     seen, frames = _decoded(path, "0:V:0", "0:a:0", "-vf", PICTURE, *RAW)
-    said, sound = _decoded(path, "0:a:0", "0:V:0", "-af", SOUND, "-c:a", "pcm_f32le", "-f", "f32le")
+    said, raw = _decoded(path, "0:a:0", "0:V:0", "-af", SOUND, "-c:a", "pcm_f32le", "-f", "f32le")
     # Brightness alone, as it is in the file: of grey, versions have different ideas.
     frames = frames.reshape(-1, SIDE * SIDE * 3 // 2)[:, : SIDE * SIDE]
-    sound = sound.view("<f4")
+    sound: NDArray[np.float32] = raw.view("<f4")
     shown = np.array([int(at) / MICRO for at in SAID_PICTURE.findall(seen) if at != b"NOPTS"])
     heard = [
         int(at) / MICRO + np.arange(int(count)) / int(rate)
@@ -151,7 +151,7 @@ def picture_lag_ms(shown: NDArray[np.float32], truth: Decoded, zero: float) -> f
     return float(SEARCH_MS[fits[np.argmin(np.abs(SEARCH_MS[fits]))]])
 
 
-def _nearest(sorted_seconds: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray:
+def _nearest(sorted_seconds: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
     """Where in sorted times the nearest of each wanted one is."""
     after = np.clip(np.searchsorted(sorted_seconds, wanted), 1, max(1, len(sorted_seconds) - 1))
     after = np.minimum(after, len(sorted_seconds) - 1)
@@ -165,19 +165,9 @@ def _decoded(path: Path, stream: str, other: str, *options: str) -> tuple[bytes,
     with TemporaryDirectory() as folder:
         out = Path(folder, "out")
         said = _run(
-            *(
-                "-copyts",
-                "-threads",
-                "1",
-                "-i",
-                input_url(path),
-                "-map",
-                f"{stream}?",
-                *options,
-                out,
-            ),
-            *("-map", f"{other}?", "-c", "copy", "-f", "null", "-"),
-        ).stderr
+            "-copyts", "-threads", "1", "-i", input_url(path), "-map", f"{stream}?", *options, out,
+            "-map", f"{other}?", "-c", "copy", "-f", "null", "-",
+        ).stderr  # fmt: skip
         return said, np.fromfile(out, np.uint8) if out.exists() else np.zeros(0, np.uint8)
 
 

@@ -130,7 +130,7 @@ def _table(measured: Sequence[dict[str, Any]], seeds: int) -> Iterator[str]:
 
 def _share(row: dict[str, Any], letters: bool) -> float:
     words = [word for word in row["by_word"] if (len(word["word"]) == 1) == letters]
-    return 100 * sum(w["right"] for w in words) / sum(w["said"] for w in words)
+    return float(100 * sum(w["right"] for w in words) / sum(w["said"] for w in words))
 
 
 if __name__ == "__main__":

@@ -100,8 +100,7 @@ def fix(
     )  # fmt: skip
     how = BatchOptions(jobs, timeout, ordered or as_json)
     places = Places(opt.named(inputs, null), output, globs or [], null)
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, _leave)  # through every `finally`, so that nothing stays behind
+    _leave_nothing_behind()
     said = Output(_status_of, COLUMNS, opt.form(as_json, as_jsonl, as_csv, None),
                   not places.is_several, curve, verbose)  # fmt: skip
     if pages := Pages(report, said.alone, tolerance) if report else None:
@@ -145,6 +144,12 @@ def _fix_many(
 
 def _status_of(report: FixReport) -> ExitStatus:
     return STATUS.get(report.status, ExitStatus.OK)
+
+
+def _leave_nothing_behind() -> None:
+    """Let what ends the program go through every `finally`."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _leave)
 
 
 def _leave(number: int, frame: Any) -> None:

@@ -131,11 +131,10 @@ def version_in(header: str) -> str:
 
 
 def _is_replaced(program: str, url: str, why: str) -> bool:
-    _failures[program, url] = why
-    if ffmpeg_for(url) != program and not _failure(ffmpeg_for(url), url):
-        return True
-    del _failures[program, url]  # it is all there is
-    return False
+    others = [path for path in _candidates() if path != program and not _failure(path, url)]
+    if others:
+        _failures[program, url] = why
+    return bool(others)
 
 
 def _failure(program: str, url: str) -> str | None:

@@ -7,9 +7,9 @@ Heavy imports happen inside the functions, so that naming this module costs noth
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from avsync.pipeline.loading import Pipeline, embedder_of, require_opencv
 from avsync.pipeline.options import DetectOptions
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from avsync.pipeline.details import Collector
     from avsync.pipeline.embedder import VideoEmbedder
     from avsync.tracks import EmbeddedClip
+
+T = TypeVar("T")
 
 
 def detect(
@@ -70,9 +72,9 @@ def detect(
         pipeline = pipeline or Pipeline(options, progress=progress)
         embedder = embedder_of(recording, pipeline, progress)
         embedder.collector = collector
-        report = _answer(name_of(source), embedder, options, pipeline)
-        if report.status == "undetermined" and pipeline.detector:
-            report = _turned_answer(report, embedder, options, pipeline)
+        _, report = _best_way_up(
+            lambda: (None, _answer(name_of(source), embedder, options, pipeline)), embedder
+        )
     if collector:
         collector.finish(report)
     hints = recording.alternatives if report.status == "undetermined" else ()
@@ -114,54 +116,38 @@ def _answer(
     return _sampled(path, embedder, options, pipeline)
 
 
-def _turned_answer(
-    report: SyncReport, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
-) -> SyncReport:
-    """Where there is no answer, and a face seems to lie on its side: what it tells upright."""
-    if not _has_turned(embedder):
-        return report
-    again = _answer(report.path, embedder, options, pipeline)
-    if _tells_more(again, report):
-        embedder.warnings.append(_how_turned(embedder.turned_degrees))
-        return again
-    turned = f"turned by {embedder.turned_degrees} degrees clockwise"
-    return replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
-
-
 def look_at_all(
     path: str, embedder: "VideoEmbedder", options: DetectOptions, pipeline: Pipeline
 ) -> "tuple[EmbeddedClip, SyncReport]":
     """A film from end to end, turned where a face lies on its side; and what it tells."""
-    seen = embedder.look()
-    report = verdict(path, [seen], options, pipeline)
-    if report.status == "ok" or not pipeline.detector or not _has_turned(embedder):
-        return seen, report
-    upright = embedder.look()
-    again = verdict(path, [upright], options, pipeline)
-    if _tells_more(again, report):
-        embedder.warnings.append(_how_turned(embedder.turned_degrees))
-        return upright, again
-    embedder.turned_degrees = 0
-    return seen, report
+
+    def look() -> "tuple[EmbeddedClip, SyncReport]":
+        seen = embedder.look()
+        return seen, verdict(path, [seen], options, pipeline)
+
+    return _best_way_up(look, embedder)
 
 
-def _has_turned(embedder: "VideoEmbedder") -> bool:
-    """Whether its pictures will be turned from now on, as a face seems to lie on its side."""
+def _best_way_up(
+    look: Callable[[], tuple[T, SyncReport]], embedder: "VideoEmbedder"
+) -> tuple[T, SyncReport]:
+    """A look and what it tells; one at turned pictures, where a face seems to lie on its side."""
     from avsync.faces.turning import turn_needed
 
-    embedder.turned_degrees = turn_needed(embedder.kept)
-    if embedder.turned_degrees:
-        embedder.frames = 0
-    return bool(embedder.turned_degrees)
-
-
-def _tells_more(turned: SyncReport, before: SyncReport) -> bool:
-    return turned.status == "ok" or not before.tracks
-
-
-def _how_turned(degrees: int) -> str:
-    how = "stands on its head" if degrees == 180 else "lies on its side"
-    return f"the face {how}: the picture was looked at turned by {degrees} degrees clockwise"
+    seen, report = look()
+    if report.status == "ok" or not embedder.detector:
+        return seen, report
+    if not (degrees := turn_needed(embedder.kept)):
+        return seen, report
+    embedder.turned_degrees, embedder.frames = degrees, 0
+    upright, again = look()
+    turned = f"turned by {degrees} degrees clockwise"
+    if again.status == "ok" or not report.tracks:
+        how = "stands on its head" if degrees == 180 else "lies on its side"
+        embedder.warnings.append(f"the face {how}: the picture was looked at {turned}")
+        return upright, again
+    embedder.turned_degrees = 0
+    return seen, replace(report, reasons=(*report.reasons, f"{turned}, it tells no more"))
 
 
 def verdict(
