@@ -1,8 +1,8 @@
 """The only place that starts a process: ffmpeg, and another one in its place where it fails.
 
 It is run as an argument list, never through a shell, and with stdin closed, so that it cannot eat
-the list a shell loop is reading from. Where it turns out to be too old, or crashes, the one that
-imageio-ffmpeg carries takes over, at the place where that was.
+the list a shell loop is reading from. Where it turns out to be too old, or crashes, or cannot
+be run, another takes over, at the place where that was.
 """
 
 import atexit

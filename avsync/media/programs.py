@@ -1,4 +1,4 @@
-"""Which ffmpeg is used: the one that is asked for, or another where that is too old or crashes.
+"""Which ffmpeg is used: the one that is asked for, or another where that fails.
 
 Nothing is run here. What fails is remembered for the process, so that the same input is answered by
 the same ffmpeg from then on.
