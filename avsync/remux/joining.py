@@ -118,7 +118,7 @@ class Pair:
         """The same for a shell."""
         plan = self.plan(output.suffix.lower())
         real = [ffmpeg.input_url(output) if part == OUTPUT else part for part in plan.arguments]
-        return shlex.join(["ffmpeg", "-nostdin", *real])
+        return shlex.join([ffmpeg.find_ffmpeg(), "-nostdin", *real])
 
     def _place(self, stream: Stream) -> str:
         return f"1:{self.track.index}" if stream.index == self.index else f"0:{stream.index}"
